@@ -1,0 +1,30 @@
+/*
+ * Fan-out by forked processes: n tasks, at most `jobs` at a time. librpm's state is process-wide and
+ * a clone in a threaded process is a trap, so work in parallel is done by children.
+ *
+ * Each child runs one task at a time, writes its result as bytes, and reports failure as an error
+ * value that arrives in the parent whole. The first failure stops the rest (they are killed and
+ * reaped), and so does a signal to the parent; a child dies when its parent does.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+struct worker_job {
+	const char *name; /* for messages: "unpacking" */
+	unsigned jobs; /* children at a time; at least 1 */
+	size_t count; /* tasks, numbered from 0, started in this order */
+
+	/* In the child: appends its result to `result`. */
+	int (*task)(size_t index, void *data, struct strbuf *result, struct error *err);
+
+	/* In the parent, as tasks end, in any order; may be NULL. */
+	int (*done)(size_t index, void *data, const char *result, size_t size, struct error *err);
+
+	void *data;
+};
+
+int workers_run(const struct worker_job *job, struct error *err);

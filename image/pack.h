@@ -1,0 +1,63 @@
+/*
+ * A tree on disk becomes a template tarball whose bytes depend on nothing but the tree.
+ *
+ * tar: POSIX pax, restricted (an extended header only where ustar cannot say it), entries sorted by
+ * path bytes, "./"-prefixed, owner ids only, no names, atime or ctime, whole-second mtimes clamped to
+ * `epoch`, xattrs and ACLs as SCHILY.xattr.*, hard links to the first path in order, no sockets, no
+ * device nodes (dropped and counted).
+ *
+ * gzip: a series of members (RFC 1952, 2.2) whose borders depend only on the tar content: a member
+ * holds whole entries and is closed when it has 256 KiB of tar or more, or where a hash of the next
+ * path says so; a file larger than 1 MiB is cut at multiples of 1 MiB. So an unchanged member can be
+ * taken over byte for byte from an earlier tarball. No name, no time, OS byte 255; libdeflate at
+ * level 6.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/report.h"
+
+struct image_pack {
+	int tree; /* directory to pack */
+	int64_t epoch; /* seconds; later file times are set back to it */
+	unsigned threads; /* compressing threads; at least 1 */
+	bool single_member; /* --gzip-single: one member, for readers that see only the first */
+
+	/* Paths (without "./") for which this returns true are left out, folders with all in them.
+	 * May be NULL. */
+	bool (*leave_out)(const char *path, void *data);
+	void *data;
+
+	struct report *report; /* progress in bytes; may be NULL */
+};
+
+struct image_packed {
+	struct digest tar; /* SHA-256 of the uncompressed tar, end-of-archive blocks included */
+	struct digest gzip; /* SHA-256 of the file */
+	uint64_t tar_bytes;
+	uint64_t gzip_bytes;
+	uint64_t entries;
+	uint64_t members;
+	uint64_t nodes_dropped; /* device nodes and sockets that were left out */
+};
+
+/*
+ * Writes to `fd` (a regular file at offset 0) and fsyncs it. Threads live only inside this call, in
+ * the calling process: call it from a process that does not start VEs meanwhile.
+ */
+int image_pack(const struct image_pack *pack, int fd, const char *name, struct image_packed *ret,
+	       struct error *err);
+
+/*
+ * Reads the file back from offset 0: every member's CRC, the end-of-archive blocks, both digests.
+ * A multi-member gzip cut at a member border looks whole to gzip -t and tar; it does not to this.
+ */
+int image_verify(int fd, const char *name, const struct image_packed *expected, unsigned threads,
+		 struct error *err);
+
+/* The newest mtime in the tree among entries not later than `limit`; for checks. */
+const char *image_compressor(void); /* "libdeflate 1.14 level 6", for the manifest */

@@ -1,0 +1,31 @@
+/*
+ * The package store, TEMPLATE/pm/packages: downloaded packages under their digest
+ * (sha256/ab/abcdef….deb), shared by all templates and all VEs, safe with several vzpkg at work.
+ * A file gets in only when its digest is right, and is hashed again whenever it is used.
+ */
+#pragma once
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/report.h"
+#include "vzpkg/fetch/http.h"
+#include "vzpkg/resolve/plan.h"
+
+struct store;
+
+/* `pm` is the descriptor of TEMPLATE/pm and must outlive the store. */
+int store_open(int pm, struct store **ret, struct error *err);
+void store_free(struct store *store);
+void store_freep(struct store **store);
+
+/* Downloads what the plan needs and the store does not hold. With `fetcher` NULL (offline) a missing
+ * package is ERROR_FETCH. */
+int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
+	       struct report *report, struct error *err);
+
+/*
+ * Opens a package for reading, verified: the whole file is hashed before the descriptor (at offset 0)
+ * is handed out. A damaged file is moved out of the way and ERROR_TRUST says so; the next cache_fill()
+ * fetches it again.
+ */
+int store_package_open(struct store *store, const struct plan_package *package, struct error *err);
