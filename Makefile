@@ -32,8 +32,8 @@ endif
 
 LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
 
-# Files with a main() of their own, and everything else of a layer.
-MAINS := vzpkg/main.c vzpkg/exit_code.c
+# The program itself; everything else of a folder is a layer.
+MAINS := vzpkg/main.c vzpkg/app.c vzpkg/exit_code.c
 layer_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 layer_lib = $(B)/lib/$(subst /,-,$(1)).a
 OBJ = $(patsubst %.c,$(B)/obj/%.o,$(1))
