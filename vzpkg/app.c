@@ -1,0 +1,130 @@
+#include "vzpkg/app.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "vzpkg/metadata/pool.h"
+#include "vzpkg/resolve/resolve.h"
+#include "vzpkg/variables.h"
+
+int app_open(struct app *app, struct error *err)
+{
+	if (host_config_load(&app->host, app->options.conf, err) < 0)
+		return -1;
+	if (variables_load(&app->variables, &app->host, "/", err) < 0)
+		return -1;
+	strvec_push(&app->roots, app->host.template_dir);
+	strvec_push(&app->roots, app->host.data_dir);
+	return 0;
+}
+
+void app_release(struct app *app)
+{
+	fetcher_freep(&app->fetcher);
+	strvec_release(&app->roots);
+	strvec_release(&app->options.repositories);
+	conf_release(&app->variables);
+	host_config_release(&app->host);
+	if (app->pm >= 0)
+		close(app->pm);
+	*app = APP_INIT;
+}
+
+int app_need_root(const char *what, struct error *err)
+{
+	if (geteuid() == 0)
+		return 0;
+	error_set(err, ERROR_NOT_ROOT, "%s needs root", what);
+	return error_hint(err, "run it with sudo");
+}
+
+struct template_source app_template_source(const struct app *app)
+{
+	const struct strvec *repositories = &app->options.repositories;
+	return (struct template_source){
+		.roots = app->roots,
+		.variables = &app->variables,
+		.repositories = repositories->count ? repositories : NULL,
+	};
+}
+
+int app_template(const struct app *app, const char *name, struct template **ret, struct error *err)
+{
+	struct template_source source = app_template_source(app);
+	return template_load(&source, name, ret, err);
+}
+
+int app_pm(struct app *app, struct error *err)
+{
+	if (app->pm >= 0)
+		return app->pm;
+	autofree char *path = xasprintf("%s/pm", app->host.template_dir);
+	app->pm = dir_open(AT_FDCWD, path, true, 0755, err);
+	return app->pm;
+}
+
+int app_fetcher(struct app *app, struct fetcher **ret, struct error *err)
+{
+	if (!app->fetcher && !app->options.offline) {
+		struct fetch_options options = {
+			.proxy = conf_get(&app->variables, "HTTP_PROXY"),
+			.user_agent = "vzpkg/" VERSION,
+		};
+		app->fetcher = fetcher_new(&options, err);
+		if (!app->fetcher)
+			return -1;
+	}
+	*ret = app->fetcher;
+	return 0;
+}
+
+static int solve(struct app *app, const struct template *template, const struct strvec *packages,
+		 struct app_plan *ret, struct error *err)
+{
+	AUTO(package_pool_freep) struct package_pool *pool = NULL;
+	struct resolve_request request = {
+		.packages = packages,
+		.excluded = &template->excluded,
+		.essential = true,
+	};
+
+	report_phase(app->report, "resolving packages", REPORT_ITEMS, 0, 5);
+	if (metadata_load(ret->metadata, app->report, &pool, err) < 0)
+		return -1;
+	return resolve(pool, &request, &ret->plan, err);
+}
+
+int app_plan(struct app *app, const struct template *template, const struct strvec *more,
+	     struct app_plan *ret, struct error *err)
+{
+	struct metadata_options options = {
+		.pm = app_pm(app, err),
+		.report = app->report,
+		.offline = app->options.offline,
+	};
+	AUTO(strvec_release) struct strvec packages = STRVEC_INIT;
+
+	if (options.pm < 0 || app_fetcher(app, &options.fetcher, err) < 0)
+		return -1;
+	for (size_t i = 0; i < template->packages.count; i++)
+		strvec_push(&packages, template->packages.items[i]);
+	for (size_t i = 0; more && i < more->count; i++)
+		strvec_push(&packages, more->items[i]);
+
+	report_phase(app->report, "reading repositories", REPORT_BYTES, 0, 10);
+	if (metadata_sync(template, &options, &ret->metadata, err) < 0)
+		return -1;
+	if (solve(app, template, &packages, ret, err) < 0)
+		return -1;
+	report_phase_end(app->report);
+	return 0;
+}
+
+void app_plan_release(struct app_plan *plan)
+{
+	plan_freep(&plan->plan);
+	metadata_freep(&plan->metadata);
+}

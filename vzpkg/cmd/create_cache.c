@@ -1,0 +1,282 @@
+/*
+ * vzpkg create-cache: template → metadata → plan → packages → tree in a temporary VE → tarball.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "image/pack.h"
+#include "runtime/ve.h"
+#include "vzpkg/cache/generation.h"
+#include "vzpkg/cache/store.h"
+#include "vzpkg/cache/workdir.h"
+#include "vzpkg/cmd/build_lock.h"
+#include "vzpkg/cmd/command.h"
+#include "vzpkg/cmd/manifest.h"
+#include "vzpkg/exit_code.h"
+#include "vzpkg/install/install.h"
+
+static bool force, exit_code_wanted, gzip_single;
+static const char *fs_type, *image_format;
+
+static const struct option_row options[] = {
+	{ "force", 'f', OPTION_FLAG, &force, NULL, "build it even if there is a cache" },
+	{ "gzip-single", 0, OPTION_FLAG, &gzip_single, NULL,
+	  "write one gzip member, for readers that see only the first" },
+	{ "exit-code", 0, OPTION_FLAG, &exit_code_wanted, NULL,
+	  "exit with 100 if there was nothing to do" },
+	/* What libvzctl passes; one image format serves all. */
+	{ "vefstype", 0, OPTION_STRING, &fs_type, "TYPE", NULL },
+	{ "veimgfmt", 0, OPTION_STRING, &image_format, "FORMAT", NULL },
+	{ NULL },
+};
+
+struct build {
+	struct app *app;
+	const struct template *template;
+	struct app_plan solved;
+	struct store *store;
+	struct workdir workdir;
+	struct generation_draft draft;
+	struct image_packed image;
+	int64_t epoch; /* no file time in the tarball is later than this, Unix seconds */
+};
+
+static void build_release(struct build *build)
+{
+	generation_abandon(&build->draft);
+	workdir_remove(&build->workdir);
+	store_freep(&build->store);
+	app_plan_release(&build->solved);
+}
+
+/* Bytes that the build will still take: what is to be downloaded is in the plan's sum in the worst
+ * case, the tree, and a tarball that is never larger than the tree. */
+static int check_space(const struct build *build, struct error *err)
+{
+	const struct plan *plan = build->solved.plan;
+	uint64_t needed = plan->size + plan->installed_size + plan->installed_size / 2;
+	uint64_t there = space_free(build->workdir.fd);
+	if (there >= needed)
+		return 0;
+	error_set(err, ERROR_NO_SPACE,
+		  "building %s takes about %" PRIu64 " MB in %s, and %" PRIu64 " MB are free",
+		  build->template->text, needed >> 20, build->app->host.template_dir, there >> 20);
+	return error_hint(err, "free some space, or set TEMPLATE in vz.conf to another disk");
+}
+
+static int fill(struct build *build, struct error *err)
+{
+	struct fetcher *fetcher;
+	const struct plan *plan = build->solved.plan;
+
+	if (app_fetcher(build->app, &fetcher, err) < 0 ||
+	    store_open(app_pm(build->app, err), &build->store, err) < 0)
+		return -1;
+	report_phase(build->app->report, "downloading packages", REPORT_BYTES, 0, 25);
+	return cache_fill(build->store, plan, fetcher, build->app->report, err);
+}
+
+static unsigned cpus(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
+/* SOURCE_DATE_EPOCH as https://reproducible-builds.org/specs/source-date-epoch/ defines it. */
+static int set_epoch(struct build *build, struct error *err)
+{
+	const char *text = getenv("SOURCE_DATE_EPOCH");
+	char *end;
+	if (!text || !*text)
+		return 0;
+	errno = 0;
+	build->epoch = strtoll(text, &end, 10);
+	if (errno || *end || build->epoch < 0)
+		return error_set(err, ERROR_USAGE, "SOURCE_DATE_EPOCH is \"%s\" and not a number",
+				 text);
+	return 0;
+}
+
+static int install(struct build *build, int tree, struct error *err)
+{
+	struct install_job job = {
+		.template = build->template,
+		.plan = build->solved.plan,
+		.store = build->store,
+		.host = &build->app->host,
+		.report = build->app->report,
+		.tree = tree,
+		.jobs = cpus(),
+		.ret_epoch = &build->epoch,
+	};
+	if (install_apply(&job, err) < 0)
+		return error_wrap(err, "installing %s", build->template->text);
+	return interrupt_check(err);
+}
+
+static int pack(struct build *build, int tree, struct error *err)
+{
+	struct report *report = build->app->report;
+	struct image_pack image = {
+		.tree = tree,
+		.epoch = build->epoch,
+		.threads = cpus(),
+		.single_member = gzip_single,
+		.report = report,
+	};
+	autofree char *file = xasprintf("%s.tar.gz", build->template->text);
+
+	report_phase(report, "packing", REPORT_BYTES, 0, 15);
+	if (image_pack(&image, build->draft.fd, file, &build->image, err) < 0)
+		return -1;
+	if (build->image.nodes_dropped)
+		report_warning(report, file, "%" PRIu64 " device nodes or sockets were left out",
+			       build->image.nodes_dropped);
+	report_phase(report, "reading back", REPORT_BYTES, 0, 4);
+	if (image_verify(build->draft.fd, file, &build->image, image.threads, err) < 0)
+		return -1;
+	report_phase_end(report);
+	return interrupt_check(err);
+}
+
+static int publish(struct build *build, struct error *err)
+{
+	char hex[DIGEST_MAX * 2 + 1];
+	const char *keep_text = conf_get_default(&build->app->variables, "KEEP_GENERATIONS", "2");
+	unsigned keep = (unsigned)strtoul(keep_text, NULL, 10);
+	json_t *manifest = manifest_make(build->template, build->solved.metadata,
+					 build->solved.plan, &build->image, build->epoch);
+	int ret = generation_publish(&build->draft, manifest, digest_hex(&build->image.gzip, hex),
+				     keep ?: 1, err);
+	json_decref(manifest);
+	return ret;
+}
+
+/* The stages, each of which is one function of one layer. */
+static int build_stages(struct build *build, struct error *err)
+{
+	struct app *app = build->app;
+	const char *dir = app->host.template_dir;
+
+	if (app_plan(app, build->template, NULL, &build->solved, err) < 0 ||
+	    workdir_create(&build->workdir, dir, build->template->text, err) < 0 ||
+	    check_space(build, err) < 0 || fill(build, err) < 0)
+		return -1;
+
+	autoclose int tree = dir_open(build->workdir.fd, "tree", true, 0755, err);
+	if (tree < 0 || install(build, tree, err) < 0 || set_epoch(build, err) < 0)
+		return -1;
+	if (generation_begin(&build->draft, dir, build->template->text, err) < 0 ||
+	    pack(build, tree, err) < 0)
+		return -1;
+	return publish(build, err);
+}
+
+static void result_fill(const struct app *app, const struct template *template, const char *status,
+			struct command_result *ret)
+{
+	AUTO(error_clear) struct error ignored = ERROR_INIT;
+	autofree char *path =
+		xasprintf("%s/cache/%s.tar.gz", app->host.template_dir, template->text);
+	json_t *manifest = NULL;
+
+	generation_current(app->host.template_dir, template->text, &manifest);
+	json_t *image = json_object_get(manifest, "image");
+	ret->json = json_pack("{s:s s:s s:s s:O? s:I s:o}", "template", template->text, "status",
+			      status, "path", path, "image", image, "packages",
+			      (json_int_t)json_array_size(json_object_get(manifest, "packages")),
+			      "phases", report_timing(app->report));
+	strbuf_addf(&ret->text, "%s\n", path);
+	json_decref(manifest);
+}
+
+static int build_cache(struct app *app, const struct template *template, struct error *err)
+{
+	AUTO(build_release)
+	struct build build = {
+		.app = app,
+		.template = template,
+		.workdir = WORKDIR_INIT,
+		.draft = GENERATION_DRAFT_INIT,
+	};
+	return build_stages(&build, err);
+}
+
+/* What runs that were killed have left. */
+static int sweep(struct app *app, struct error *err)
+{
+	unsigned left = workdir_sweep(app->host.template_dir) + ve_sweep(app->host.lock_dir);
+	if (left)
+		report_info(app->report, "removed what %u interrupted run%s left", left,
+			    left == 1 ? "" : "s");
+	return generation_repair(app->host.template_dir, err);
+}
+
+/* Which file the cache is now; 0 if there is none. Every build makes another. */
+static ino_t cache_identity(const struct app *app, const struct template *template)
+{
+	autofree char *path =
+		xasprintf("%s/cache/%s.tar.gz", app->host.template_dir, template->text);
+	struct stat st;
+	return stat(path, &st) < 0 ? 0 : st.st_ino;
+}
+
+/* Who comes second to a build that goes on finds the work done, with --force too. */
+static int lock_or_done(struct app *app, const struct template *template, struct build_lock *lock,
+			bool *done, struct error *err)
+{
+	ino_t before = cache_identity(app, template);
+	if (build_lock_take(lock, app, template->text, err) < 0 || sweep(app, err) < 0)
+		return -1;
+	ino_t now = cache_identity(app, template);
+	*done = now && (!force || (lock->waited && now != before));
+	return 0;
+}
+
+static int run(struct app *app, const struct strvec *operands, struct command_result *ret,
+	       struct error *err)
+{
+	AUTO(template_freep) struct template *template = NULL;
+	AUTO(build_lock_release) struct build_lock lock = BUILD_LOCK_INIT;
+	bool done;
+
+	if (app_need_root("create-cache", err) < 0 ||
+	    app_template(app, operands->items[0], &template, err) < 0)
+		return -1;
+	if (!arch_runs_here(template->name.arch)) {
+		error_set(err, ERROR_ARCH, "%s is for %s, which this host cannot run",
+			  template->text, template->name.arch);
+		return error_hint(err, "build it on a host of that architecture");
+	}
+	if (lock_or_done(app, template, &lock, &done, err) < 0)
+		return -1;
+	if (done) {
+		report_info(app->report, "%s has a cache already; --force builds it anew",
+			    template->text);
+		ret->status = exit_code_wanted ? EXIT_NOTHING_TO_DO : 0;
+	} else if (build_cache(app, template, err) < 0) {
+		return -1;
+	}
+	result_fill(app, template, done ? "present" : "built", ret);
+	return 0;
+}
+
+const struct command command_create_cache = {
+	.name = "create-cache",
+	.operands = "TEMPLATE",
+	.operands_min = 1,
+	.operands_max = 1,
+	.summary = "Builds an OS template's cache in a temporary VE",
+	.options = options,
+	.run = run,
+};

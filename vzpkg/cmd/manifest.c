@@ -1,0 +1,75 @@
+#include "vzpkg/cmd/manifest.h"
+
+#include <string.h>
+
+static json_t *hex(const struct digest *digest)
+{
+	char text[DIGEST_MAX * 2 + 1];
+	return json_string(digest_hex(digest, text));
+}
+
+json_t *manifest_package(const struct plan *plan, const struct plan_package *package)
+{
+	const struct plan_repository *repository = &plan->repositories[package->repository];
+	json_t *object = json_pack(
+		"{s:s s:s s:s s:I s:I s:s s:b s:b}", "name", package->name, "version",
+		package->version, "arch", package->arch, "size", (json_int_t)package->size,
+		"installed_size", (json_int_t)package->installed_size, "repository",
+		repository->text, "automatic", package->automatic, "essential", package->essential);
+	json_object_set_new(object, digest_kind_name(package->digest.kind), hex(&package->digest));
+	if (repository->signer[0])
+		json_object_set_new(object, "signer", json_string(repository->signer));
+	return object;
+}
+
+static json_t *packages(const struct plan *plan)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < plan->count; i++)
+		json_array_append_new(array, manifest_package(plan, &plan->packages[i]));
+	return array;
+}
+
+static json_t *repositories(const struct metadata *metadata)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < metadata->repository_count; i++) {
+		const struct metadata_repository *repository = &metadata->repositories[i];
+		json_t *row =
+			json_pack("{s:s s:o s:I}", "repository", repository->source->text, "sha256",
+				  hex(&repository->top), "date", (json_int_t)repository->date);
+		if (repository->signer[0])
+			json_object_set_new(row, "signer", json_string(repository->signer));
+		json_array_append_new(array, row);
+	}
+	return array;
+}
+
+static json_t *image_object(const struct image_packed *image)
+{
+	return json_pack("{s:o s:o s:I s:I s:I s:I s:s}", "tar_sha256", hex(&image->tar),
+			 "gzip_sha256", hex(&image->gzip), "tar_size", (json_int_t)image->tar_bytes,
+			 "gzip_size", (json_int_t)image->gzip_bytes, "entries",
+			 (json_int_t)image->entries, "members", (json_int_t)image->members,
+			 "compressor", image_compressor());
+}
+
+static json_t *template_object(const struct template *template)
+{
+	const struct template_name *name = &template->name;
+	return json_pack("{s:s s:s s:s s:s s:s s:o}", "name", template->text, "os", name->os,
+			 "release", name->release, "arch", name->arch, "set", name->set, "sha256",
+			 hex(&template->digest));
+}
+
+json_t *manifest_make(const struct template *template, const struct metadata *metadata,
+		      const struct plan *plan, const struct image_packed *image, int64_t epoch)
+{
+	struct digest digest;
+	plan_digest(plan, &digest);
+	return json_pack("{s:i s:o s:s s:i s:I s:o s:o s:o s:o}", "schema", 1, "template",
+			 template_object(template), "builder", "vzpkg " VERSION, "build_format",
+			 TEMPLATE_BUILD_FORMAT, "epoch", (json_int_t)epoch, "image",
+			 image_object(image), "plan_sha256", hex(&digest), "repositories",
+			 repositories(metadata), "packages", packages(plan));
+}

@@ -1,0 +1,249 @@
+/*
+ * vzpkg: the table of commands, the options that all of them have, and the way from an error value
+ * to an exit status.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/interrupt.h"
+#include "vzpkg/app.h"
+#include "vzpkg/cmd/command.h"
+#include "vzpkg/exit_code.h"
+
+static const struct command *const commands[] = {
+	&command_create_cache, &command_remove_cache, &command_resolve,
+	&command_list,         &command_info,         &command_lint,
+};
+
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+static struct app app;
+
+static const struct option_row common_options[] = {
+	{ "conf", 0, OPTION_STRING, &app.options.conf, "FILE",
+	  "read FILE instead of /etc/vz/vz.conf (also: VZ_CONF)" },
+	{ "repository", 0, OPTION_LIST, &app.options.repositories, "LINE",
+	  "use this repository instead of the template's; may be repeated" },
+	{ "cache", 'C', OPTION_FLAG, &app.options.offline, NULL, NULL },
+	{ "offline", 0, OPTION_FLAG, &app.options.offline, NULL,
+	  "use only what was downloaded before" },
+	{ "timeout", 0, OPTION_NUMBER, &app.options.timeout_s, "SECONDS",
+	  "wait so long for another vzpkg (default 600)" },
+	{ "json", 0, OPTION_FLAG, &app.options.json, NULL, "print one JSON document" },
+	{ "progress-fd", 0, OPTION_STRING, &app.options.progress_fd, "N",
+	  "write percent=… stage=… lines there (also: VZ_PROGRESS_FD)" },
+	{ "progress", 0, OPTION_STRING, &app.options.progress_fd, "N", NULL },
+	{ "quiet", 'q', OPTION_FLAG, &app.options.quiet, NULL, "print errors and warnings only" },
+	{ "verbose", 'v', OPTION_FLAG, &app.options.verbose, NULL, "print details" },
+	{ "help", 'h', OPTION_FLAG, &app.options.help, NULL, "print this help" },
+	{ "version", 0, OPTION_FLAG, &app.options.version, NULL, "print the version" },
+	{ NULL },
+};
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+static int command_unknown(const char *word, struct error *err)
+{
+	const char *names[COMMAND_COUNT + 1] = { NULL };
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		names[i] = commands[i]->name;
+	const char *near = nearest_word(word, names);
+
+	error_set(err, ERROR_USAGE, "\"%s\" is not a command", word);
+	if (near)
+		return error_hint(err, "did you mean \"vzpkg %s\"?", near);
+	return error_hint(err, "\"vzpkg --help\" lists the commands");
+}
+
+/* The command word may be two words ("create cache"), and options may stand before it. Takes the
+ * words out of the arguments. */
+static const struct command *command_take(int *argc, char **argv, struct error *err)
+{
+	int at = 0;
+	while (at < *argc && argv[at][0] == '-') {
+		/* The value of an option that stands apart is not the command. */
+		bool apart = !strchr(argv[at], '=') && (strcmp(argv[at], "--conf") == 0 ||
+							strcmp(argv[at], "--repository") == 0 ||
+							strcmp(argv[at], "--timeout") == 0 ||
+							strncmp(argv[at], "--progress", 10) == 0);
+		at += apart ? 2 : 1;
+	}
+	if (at >= *argc)
+		return NULL;
+
+	int words = 1;
+	const struct command *command = command_find(argv[at]);
+	if (!command && at + 1 < *argc) {
+		autofree char *joined = xasprintf("%s-%s", argv[at], argv[at + 1]);
+		command = command_find(joined);
+		words = 2;
+	}
+	if (!command) {
+		command_unknown(argv[at], err);
+		return NULL;
+	}
+	memmove(argv + at, argv + at + words, (size_t)(*argc - at - words + 1) * sizeof(*argv));
+	*argc -= words;
+	return command;
+}
+
+static void help(const struct command *command)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	if (command) {
+		strbuf_addf(&text, "usage: vzpkg %s [OPTION…] %s\n\n%s.\n\n", command->name,
+			    command->operands, command->summary);
+		if (command->options)
+			options_help(command->options, &text);
+	} else {
+		strbuf_adds(&text,
+			    "usage: vzpkg COMMAND [OPTION…] [OPERAND…]\n\n"
+			    "Makes OS templates for containers and keeps them up to date.\n\n");
+		for (size_t i = 0; i < COMMAND_COUNT; i++)
+			strbuf_addf(&text, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
+	}
+	strbuf_adds(&text, "\nOptions of every command:\n");
+	options_help(common_options, &text);
+	strbuf_adds(&text, "\nSee vzpkg(8).\n");
+	fputs(text.text, stdout);
+}
+
+static int check_operands(const struct command *command, const struct strvec *operands,
+			  struct error *err)
+{
+	if (operands->count >= command->operands_min && operands->count <= command->operands_max)
+		return 0;
+	error_set(err, ERROR_USAGE,
+		  operands->count < command->operands_min ? "%s: an operand is missing"
+							  : "%s: too many operands",
+		  command->name);
+	return error_hint(err, "usage: vzpkg %s %s", command->name, command->operands);
+}
+
+/* The descriptor that --progress-fd or VZ_PROGRESS_FD names, or -1. */
+static int progress_fd(void)
+{
+	const char *text = app.options.progress_fd ?: getenv("VZ_PROGRESS_FD");
+	if (!text || !*text)
+		return -1;
+	char *end;
+	long fd = strtol(text, &end, 10);
+	return *end || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0 ? -1 : (int)fd;
+}
+
+static struct report *report_make(const struct command *command)
+{
+	struct winsize size = { 0 };
+	ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+	const char *no_color = getenv("NO_COLOR");
+	bool terminal = isatty(STDERR_FILENO);
+	struct report_options options = {
+		.program = "vzpkg",
+		.command = command ? command->name : NULL,
+		.json = app.options.json,
+		.quiet = app.options.quiet,
+		.verbose = app.options.verbose,
+		.terminal = terminal && !app.options.json,
+		.color = terminal && !(no_color && *no_color),
+		.columns = size.ws_col,
+		.progress_fd = progress_fd(),
+	};
+	return report_new(&options);
+}
+
+static int run(const struct command *command, const struct strvec *operands, struct error *err)
+{
+	struct command_result result = { .text = STRBUF_INIT };
+	int ret = app_open(&app, err);
+	if (ret == 0)
+		ret = command->run(&app, operands, &result, err);
+	report_phase_end(app.report);
+	if (!app.options.json)
+		fputs(result.text.text, stdout);
+	strbuf_release(&result.text);
+
+	int code = ret < 0 ? exit_code(err->kind) : result.status;
+	if (ret < 0)
+		report_error(app.report, err, code);
+	AUTO(error_clear) struct error out = ERROR_INIT;
+	if (report_finish(app.report, result.json, &out) < 0 || fflush(stdout) == EOF) {
+		if (!out.message)
+			error_errno(&out, errno, "writing to standard output");
+		report_error(app.report, &out, code = exit_code(out.kind));
+	}
+	return code;
+}
+
+static int usage_error(const struct command *command, const struct error *err)
+{
+	int code = exit_code(err->kind);
+	app.report = report_make(command);
+	report_error(app.report, err, code);
+	AUTO(error_clear) struct error ignored = ERROR_INIT;
+	report_finish(app.report, NULL, &ignored);
+	return code;
+}
+
+static int vzpkg(int argc, char **argv, struct error *err)
+{
+	AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+	const struct command *command = command_take(&argc, argv, err);
+
+	if (err->message)
+		return usage_error(NULL, err);
+	if (options_parse(command ? command->options : NULL, common_options, argc, argv, &operands,
+			  err) < 0)
+		return usage_error(command, err);
+	if (app.options.version)
+		return puts("vzpkg " VERSION) < 0;
+	if (app.options.help || !command) {
+		help(command);
+		return app.options.help ? 0 : exit_code(ERROR_USAGE);
+	}
+	if (check_operands(command, &operands, err) < 0)
+		return usage_error(command, err);
+	app.report = report_make(command);
+	return run(command, &operands, err);
+}
+
+/* A descriptor below 3 that is closed would be taken by the first file that is opened, which then
+ * receives our messages. */
+static void open_standard_descriptors(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			_exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+
+	open_standard_descriptors();
+	setlocale(LC_CTYPE, "C.UTF-8");
+	umask(022);
+	app = APP_INIT;
+	interrupt_setup();
+	int code = vzpkg(argc - 1, argv + 1, &err);
+	report_freep(&app.report);
+	app_release(&app);
+	if (err.kind == ERROR_INTERRUPTED && interrupt_pending())
+		interrupt_die();
+	return code;
+}
