@@ -86,3 +86,11 @@ json() {
 		print(value if isinstance(value, str) else json.dumps(value))
 	EOF
 }
+
+# valid SCHEMA FILE: the JSON file is what doc/SCHEMA.schema.json describes.
+valid() {
+	python3 - "$VZPKG_TOP/doc/$1.schema.json" "$2" <<-'EOF' || fail "$2 is not what $1.schema.json describes"
+		import json, sys, jsonschema
+		jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))
+	EOF
+}
