@@ -1,0 +1,159 @@
+#include "base/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/interrupt.h"
+
+enum { WAIT_MIN_MS = 10, WAIT_MAX_MS = 200 };
+
+/* "pid 123 (vzpkg create-cache)" */
+static char *own_identity(void)
+{
+	char command[256] = "";
+	autoclose int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? 0 : read(fd, command, sizeof(command) - 1);
+	if (length <= 0)
+		return xasprintf("pid %d", (int)getpid());
+	size_t name = strnlen(command, (size_t)length);
+	const char *slash = memrchr(command, '/', name);
+	const char *program = slash ? slash + 1 : command;
+
+	/* The first operand, which is the command, tells more than the options do. */
+	const char *word = command + name + 1;
+	while (word < command + length && *word == '-')
+		word += strlen(word) + 1;
+	if (word >= command + length)
+		return xasprintf("pid %d (%s)", (int)getpid(), program);
+	return xasprintf("pid %d (%s %s)", (int)getpid(), program, word);
+}
+
+static void write_identity(int fd)
+{
+	autofree char *identity = own_identity();
+	if (ftruncate(fd, 0) == 0 && pwrite(fd, identity, strlen(identity), 0) < 0)
+		(void)!ftruncate(fd, 0); /* for messages only */
+}
+
+static void read_holder(int fd, char *text, size_t size)
+{
+	ssize_t got = pread(fd, text, size - 1, 0);
+	text[got > 0 ? got : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (!*text)
+		snprintf(text, size, "another process");
+}
+
+static bool try_fd(int fd, enum lock_mode mode)
+{
+	struct flock flock = {
+		.l_type = mode == LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK,
+		.l_whence = SEEK_SET,
+	};
+	return fcntl(fd, F_OFD_SETLK, &flock) == 0;
+}
+
+/* false if the file was removed by its last holder: the name is another file now, or none. */
+static bool is_current(int fd, int dirfd, const char *name)
+{
+	struct stat ours, there;
+	return fstat(fd, &ours) == 0 && fstatat(dirfd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+static int open_file(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+}
+
+/* One try. 1: held, 0: somebody has it (then *fd_ret is the file, to be closed), -1: errno. */
+static int attempt(struct lock *lock, int dirfd, const char *name, enum lock_mode mode,
+		   char *holder, size_t size)
+{
+	for (;;) {
+		autoclose int fd = open_file(dirfd, name);
+		if (fd < 0)
+			return -1;
+		if (!try_fd(fd, mode)) {
+			if (errno != EAGAIN && errno != EACCES)
+				return -1;
+			if (holder)
+				read_holder(fd, holder, size);
+			return 0;
+		}
+		if (!is_current(fd, dirfd, name))
+			continue;
+		if (mode == LOCK_EXCLUSIVE)
+			write_identity(fd);
+		lock->fd = steal_fd(&fd);
+		return 1;
+	}
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static int timed_out(const char *name, const char *holder, unsigned timeout_s, struct error *err)
+{
+	if (timeout_s)
+		error_set(err, ERROR_LOCKED, "%s is locked by %s, still after %u s", name, holder,
+			  timeout_s);
+	else
+		error_set(err, ERROR_LOCKED, "%s is locked by %s", name, holder);
+	return error_hint(err, "wait until it is done, or give a longer --timeout");
+}
+
+int lock_take(struct lock *lock, int dirfd, const char *name, enum lock_mode mode,
+	      unsigned timeout_s, lock_waiting_fn *waiting, void *data, struct error *err)
+{
+	char holder[256];
+	int64_t end = now_ms() + timeout_s * 1000LL;
+
+	for (unsigned pause = WAIT_MIN_MS;;
+	     pause = pause * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : pause * 2) {
+		int got = attempt(lock, dirfd, name, mode, holder, sizeof(holder));
+		if (got < 0)
+			return error_errno(err, errno, "locking %s", name);
+		if (got)
+			return 0;
+		if (waiting)
+			waiting(holder, data);
+		waiting = NULL;
+		if (now_ms() >= end)
+			return timed_out(name, holder, timeout_s, err);
+		struct timespec span = { .tv_nsec = pause * 1000000L };
+		nanosleep(&span, NULL);
+		if (interrupt_check(err) < 0)
+			return -1;
+	}
+}
+
+bool lock_try(struct lock *lock, int dirfd, const char *name, enum lock_mode mode)
+{
+	return attempt(lock, dirfd, name, mode, NULL, 0) == 1;
+}
+
+void lock_release(struct lock *lock)
+{
+	if (lock->fd >= 0)
+		close(lock->fd);
+	lock->fd = -1;
+}
+
+void lock_remove(struct lock *lock, int dirfd, const char *name)
+{
+	if (lock->fd >= 0 && is_current(lock->fd, dirfd, name))
+		unlinkat(dirfd, name, 0);
+	lock_release(lock);
+}
