@@ -1,0 +1,238 @@
+#include "base/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+
+/*
+ * What a child writes to its pipe, all of it just before it ends: a header, then on success the
+ * result, on failure the three texts of the error, each ended by NUL (subject and hint may be empty).
+ */
+struct message_header {
+	int32_t status; /* 0, or -1 */
+	int32_t kind; /* enum error_kind */
+	uint64_t size; /* of what follows */
+};
+
+struct slot {
+	pid_t pid; /* 0: free */
+	int fd;
+	size_t index;
+	struct strbuf received;
+};
+
+struct pool {
+	const struct worker_job *job;
+	struct slot *slots;
+	struct pollfd *polls; /* of the slots in use, and one for interrupts */
+	size_t next; /* task to be started */
+	size_t running;
+};
+
+static void put_text(struct strbuf *text, const char *part)
+{
+	strbuf_add(text, part ?: "", strlen(part ?: "") + 1);
+}
+
+static void child_report(int fd, int status, const struct strbuf *result, const struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	struct message_header header = { .status = status, .kind = (int32_t)err->kind };
+
+	if (status < 0) {
+		put_text(&text, err->subject);
+		put_text(&text, err->message);
+		put_text(&text, err->hint);
+	} else {
+		strbuf_add(&text, result->text, result->length);
+	}
+	header.size = text.length;
+	if (write_all(fd, &header, sizeof(header), "pipe", NULL) < 0 ||
+	    write_all(fd, text.text, text.length, "pipe", NULL) < 0)
+		_exit(2);
+}
+
+/* The child must not outlive its parent; that may have ended before prctl() took effect. */
+static void child_run(const struct worker_job *job, size_t index, int fd, pid_t parent)
+{
+	struct strbuf result = STRBUF_INIT;
+	struct error err = ERROR_INIT;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(2);
+	interrupt_reset_child();
+	int status = job->task(index, job->data, &result, &err);
+	child_report(fd, status, &result, &err);
+	_exit(0);
+}
+
+static int start(struct pool *pool, struct slot *slot, struct error *err)
+{
+	int fds[2];
+	pid_t parent = getpid();
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "%s: making a pipe", pool->job->name);
+	pid_t pid = fork();
+	if (pid < 0) {
+		int saved = errno;
+		close(fds[0]);
+		close(fds[1]);
+		return error_errno(err, saved, "%s: starting a process", pool->job->name);
+	}
+	if (pid == 0) {
+		close(fds[0]);
+		child_run(pool->job, pool->next, fds[1], parent);
+	}
+	close(fds[1]);
+	slot->pid = pid;
+	slot->fd = fds[0];
+	slot->index = pool->next++;
+	pool->running++;
+	return 0;
+}
+
+static int reap(struct slot *slot)
+{
+	int status = 0;
+	while (waitpid(slot->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	close(slot->fd);
+	slot->pid = 0;
+	return status;
+}
+
+/* The texts of a failure, as child_report() wrote them. */
+static int take_error(const struct message_header *header, const char *text, struct error *err)
+{
+	const char *subject = text;
+	const char *message = subject + strlen(subject) + 1;
+	const char *hint = message + strlen(message) + 1;
+
+	error_set(err, (enum error_kind)header->kind, "%s", message);
+	if (*subject)
+		error_subject(err, "%s", subject);
+	if (*hint)
+		error_hint(err, "%s", hint);
+	return -1;
+}
+
+static int ended_badly(const struct pool *pool, size_t index, int status, struct error *err)
+{
+	if (WIFSIGNALED(status))
+		return error_set(err, ERROR_CHILD, "%s (task %zu): the process died by SIG%s",
+				 pool->job->name, index, sigabbrev_np(WTERMSIG(status)) ?: "?");
+	return error_set(err, ERROR_CHILD, "%s (task %zu): the process ended without a result",
+			 pool->job->name, index);
+}
+
+/* The child has closed its pipe: looks at what it said. */
+static int finish(struct pool *pool, struct slot *slot, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf received = slot->received;
+	size_t index = slot->index;
+	struct message_header header;
+
+	slot->received = STRBUF_INIT;
+	int status = reap(slot);
+	pool->running--;
+	if (status != 0 || received.length < sizeof(header))
+		return ended_badly(pool, index, status, err);
+	memcpy(&header, received.text, sizeof(header));
+	if (received.length - sizeof(header) != header.size)
+		return ended_badly(pool, index, status, err);
+	if (header.status < 0)
+		return take_error(&header, received.text + sizeof(header), err);
+	if (!pool->job->done)
+		return 0;
+	return pool->job->done(index, pool->job->data, received.text + sizeof(header), header.size,
+			       err);
+}
+
+static int receive(struct pool *pool, struct slot *slot, struct error *err)
+{
+	strbuf_reserve(&slot->received, 65536);
+	ssize_t got = read(slot->fd, slot->received.text + slot->received.length, 65536);
+	if (got < 0 && errno == EINTR)
+		return 0;
+	if (got <= 0)
+		return finish(pool, slot, err);
+	slot->received.length += (size_t)got;
+	slot->received.text[slot->received.length] = '\0';
+	return 0;
+}
+
+static int fill_slots(struct pool *pool, struct error *err)
+{
+	for (unsigned i = 0; i < pool->job->jobs && pool->next < pool->job->count; i++)
+		if (!pool->slots[i].pid && start(pool, &pool->slots[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static int wait_some(struct pool *pool, struct error *err)
+{
+	unsigned jobs = pool->job->jobs;
+	for (unsigned i = 0; i < jobs; i++)
+		pool->polls[i] = (struct pollfd){
+			.fd = pool->slots[i].pid ? pool->slots[i].fd : -1,
+			.events = POLLIN,
+		};
+	pool->polls[jobs] = (struct pollfd){ .fd = interrupt_fd(), .events = POLLIN };
+	if (poll(pool->polls, jobs + 1, -1) < 0 && errno != EINTR)
+		return error_errno(err, errno, "%s: waiting", pool->job->name);
+	if (interrupt_check(err) < 0)
+		return -1;
+	for (unsigned i = 0; i < jobs; i++)
+		if (pool->slots[i].pid && pool->polls[i].revents &&
+		    receive(pool, &pool->slots[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static void stop_all(struct pool *pool)
+{
+	for (unsigned i = 0; i < pool->job->jobs; i++)
+		if (pool->slots[i].pid)
+			kill(pool->slots[i].pid, SIGKILL);
+	for (unsigned i = 0; i < pool->job->jobs; i++) {
+		if (pool->slots[i].pid)
+			reap(&pool->slots[i]);
+		strbuf_release(&pool->slots[i].received);
+	}
+	free(pool->slots);
+	free(pool->polls);
+}
+
+int workers_run(const struct worker_job *job, struct error *err)
+{
+	struct pool pool = {
+		.job = job,
+		.slots = xcalloc(job->jobs, sizeof(*pool.slots)),
+		.polls = xcalloc(job->jobs + 1, sizeof(*pool.polls)),
+	};
+	int ret = 0;
+
+	for (unsigned i = 0; i < job->jobs; i++)
+		pool.slots[i] = (struct slot){ .fd = -1, .received = STRBUF_INIT };
+	while (ret == 0 && (pool.next < job->count || pool.running)) {
+		ret = fill_slots(&pool, err);
+		if (ret == 0)
+			ret = wait_some(&pool, err);
+	}
+	stop_all(&pool);
+	return ret;
+}
