@@ -11,14 +11,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/strvec.h"
-
-struct generation {
-	unsigned number; /* 1, 2, … */
-	bool current;
-	uint64_t size; /* bytes of the tarball */
-	int64_t built; /* Unix seconds */
-};
 
 struct generation_draft {
 	int parent; /* .generations/NAME */
@@ -27,10 +21,12 @@ struct generation_draft {
 	int fd; /* NAME.tar.gz in it, open for reading and writing */
 	char *name; /* NAME */
 	int cache; /* TEMPLATE/cache */
+	struct lock lock; /* of the generations of NAME */
 };
 
-#define GENERATION_DRAFT_INIT \
-	((struct generation_draft){ .parent = -1, .dir = -1, .fd = -1, .cache = -1 })
+#define GENERATION_DRAFT_INIT       \
+	((struct generation_draft){ \
+		.parent = -1, .dir = -1, .fd = -1, .cache = -1, .lock = LOCK_INIT })
 
 /* Begins a new generation of template NAME. */
 int generation_begin(struct generation_draft *draft, const char *template_dir, const char *name,

@@ -1,0 +1,205 @@
+#include "vzpkg/cache/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+struct store {
+	int packages; /* pm/packages */
+	int partial; /* pm/packages/partial: arriving */
+};
+
+int store_open(int pm, struct store **ret, struct error *err)
+{
+	struct store *store = xcalloc(1, sizeof(*store));
+	store->partial = -1;
+	store->packages = dir_open(pm, "packages", true, 0755, err);
+	if (store->packages >= 0)
+		store->partial = dir_open(store->packages, "partial", true, 0755, err);
+	if (store->partial < 0) {
+		store_free(store);
+		return error_wrap(err, "opening the package store");
+	}
+	*ret = store;
+	return 0;
+}
+
+void store_free(struct store *store)
+{
+	if (!store)
+		return;
+	if (store->partial >= 0)
+		close(store->partial);
+	if (store->packages >= 0)
+		close(store->packages);
+	free(store);
+}
+
+void store_freep(struct store **store)
+{
+	store_free(*store);
+	*store = NULL;
+}
+
+/* ".deb", ".rpm": for people who look into the folder. */
+static const char *suffix_of(const struct plan_package *package)
+{
+	const char *slash = strrchr(package->location, '/');
+	const char *dot = strrchr(slash ? slash : package->location, '.');
+	return dot && strlen(dot) < 8 ? dot : "";
+}
+
+/* "sha256/ab/abcdef….deb" */
+static char *path_of(const struct plan_package *package)
+{
+	char hex[DIGEST_MAX * 2 + 1];
+	digest_hex(&package->digest, hex);
+	return xasprintf("%s/%.2s/%s%s", digest_kind_name(package->digest.kind), hex, hex,
+			 suffix_of(package));
+}
+
+/* Size alone: the content is hashed when it is used. */
+static bool is_there(const struct store *store, const struct plan_package *package)
+{
+	autofree char *path = path_of(package);
+	struct stat st;
+	return fstatat(store->packages, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) && (!package->size || (uint64_t)st.st_size == package->size);
+}
+
+/* ---- filling ------------------------------------------------------------------------------------ */
+
+struct filling {
+	struct store *store;
+	const struct plan *plan;
+	const struct plan_package **packages; /* of each request */
+	struct fetch_request *requests;
+	char **names; /* of each request: the file in partial/ */
+	size_t count;
+};
+
+static void filling_release(struct filling *filling)
+{
+	for (size_t i = 0; i < filling->count; i++) {
+		fetch_request_release(&filling->requests[i]);
+		free(filling->names[i]);
+	}
+	free(filling->requests);
+	free(filling->packages);
+	free(filling->names);
+}
+
+/* It has arrived and its digest is right: gives it its place. */
+static int take_in(struct fetch_request *request, void *data, struct error *err)
+{
+	struct filling *filling = data;
+	size_t index = (size_t)(request - filling->requests);
+	autofree char *path = path_of(filling->packages[index]);
+	autofree char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+
+	autoclose int dir = dir_open(filling->store->packages, folder, true, 0755, err);
+	if (dir < 0)
+		return -1;
+	if (renameat(filling->store->partial, request->name, filling->store->packages, path) == 0)
+		return 0;
+	/* Another vzpkg has fetched the same file and moved it first. */
+	if (errno == ENOENT && is_there(filling->store, filling->packages[index]))
+		return 0;
+	return error_errno(err, errno, "storing %s", path);
+}
+
+static void add_request(struct filling *filling, const struct plan_package *package)
+{
+	const struct plan_repository *repository =
+		&filling->plan->repositories[package->repository];
+	struct fetch_request *request = &filling->requests[filling->count];
+	char hex[DIGEST_MAX * 2 + 1];
+
+	filling->packages[filling->count] = package;
+	filling->names[filling->count] = xstrdup(digest_hex(&package->digest, hex));
+	*request = (struct fetch_request){
+		.dirfd = filling->store->partial,
+		.name = filling->names[filling->count],
+		.title = package->name,
+		.size = package->size,
+		.size_limit = package->size ?: (uint64_t)4 << 30,
+		.digest = package->digest,
+		.done = take_in,
+		.data = filling,
+	};
+	for (size_t i = 0; i < repository->base_urls.count; i++)
+		strvec_pushf(&request->urls, "%s/%s", repository->base_urls.items[i],
+			     package->location);
+	filling->count++;
+}
+
+int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
+	       struct report *report, struct error *err)
+{
+	AUTO(filling_release)
+	struct filling filling = {
+		.store = store,
+		.plan = plan,
+		.packages = xcalloc(plan->count, sizeof(*filling.packages)),
+		.requests = xcalloc(plan->count, sizeof(*filling.requests)),
+		.names = xcalloc(plan->count, sizeof(*filling.names)),
+	};
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		if (is_there(store, &plan->packages[i]))
+			continue;
+		if (!fetcher) {
+			error_set(err, ERROR_FETCH, "%s %s has not been downloaded",
+				  plan->packages[i].name, plan->packages[i].version);
+			error_subject(err, "%s", plan->packages[i].name);
+			return error_hint(err, "run it once without --offline");
+		}
+		add_request(&filling, &plan->packages[i]);
+		bytes += plan->packages[i].size;
+	}
+	report_total(report, bytes);
+	if (!filling.count)
+		return 0;
+	return fetch_run(fetcher, filling.requests, filling.count, report, err);
+}
+
+/* ---- using -------------------------------------------------------------------------------------- */
+
+static int damaged(struct store *store, const struct plan_package *package, const char *path,
+		   struct error *err)
+{
+	autofree char *aside = xasprintf("%s.damaged", path);
+	renameat(store->packages, path, store->packages, aside);
+	error_set(err, ERROR_TRUST,
+		  "%s %s: the file in the package store is damaged; it was moved to %s",
+		  package->name, package->version, aside);
+	error_subject(err, "%s", package->name);
+	return error_hint(err, "check the disk, then run it again: it will be downloaded anew");
+}
+
+int store_package_open(struct store *store, const struct plan_package *package, struct error *err)
+{
+	autofree char *path = path_of(package);
+	struct digest digest;
+
+	autoclose int fd = openat(store->packages, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return error_errno(err, errno, "opening %s %s in the package store", package->name,
+				   package->version);
+	if (digest_fd(package->digest.kind, fd, path, &digest, err) < 0)
+		return -1;
+	if (!digest_equal(&digest, &package->digest))
+		return damaged(store, package, path, err);
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return error_errno(err, errno, "reading %s", path);
+	return steal_fd(&fd);
+}
