@@ -1,0 +1,234 @@
+/* ve_call(): a function of ours inside a VE. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "runtime/capability.h"
+#include "runtime/namespace.h"
+#include "runtime/seccomp.h"
+#include "runtime/state.h"
+#include "runtime/wire.h"
+
+struct call {
+	const struct ve *ve;
+	ve_function *function;
+	void *data;
+	const int *keep;
+	size_t keep_count;
+	void (*receive)(const void *bytes, size_t size, void *data);
+	int channel[2], failure[2]; /* pipes: what the function writes; its error */
+};
+
+static void close_both(int ends[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (ends[i] >= 0)
+			close(ends[i]);
+		ends[i] = -1;
+	}
+}
+
+/* ---- inside ----------------------------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Everything but standard input, output and error, our pipes and what the caller wants to keep. */
+static int close_others(const struct call *call)
+{
+	size_t count = call->keep_count + 2;
+	autofree int *keep = xcalloc(count, sizeof(*keep));
+	memcpy(keep, call->keep, call->keep_count * sizeof(*keep));
+	keep[count - 2] = call->channel[1];
+	keep[count - 1] = call->failure[1];
+	qsort(keep, count, sizeof(*keep), compare);
+	unsigned next = 3;
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] < (int)next)
+			continue;
+		if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
+			return -1;
+		next = (unsigned)keep[i] + 1;
+	}
+	return close_range(next, ~0U, 0);
+}
+
+static int settle(const struct call *call, struct error *err)
+{
+	autoclose int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			return error_errno(err, errno, "opening /dev/null in the VE");
+	umask(022);
+	if (chdir("/") < 0)
+		return error_errno(err, errno, "changing to the VE's root");
+	if (call->ve->personality_32 && personality(PER_LINUX32) < 0)
+		return error_errno(err, errno, "setting the personality");
+	if (seccomp_filter_load(call->ve->filter) < 0)
+		return error_errno(err, errno, "loading the VE's system call filter");
+	if (capability_limit() < 0)
+		return error_errno(err, errno, "dropping capabilities");
+	if (close_others(call) < 0)
+		return error_errno(err, errno, "closing descriptors");
+	return 0;
+}
+
+static int report(const struct call *call, const struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	wire_pack_error(&text, err);
+	write_all(call->failure[1], text.text, text.length, "a pipe", NULL);
+	return 1;
+}
+
+static int inside(const struct call *call)
+{
+	struct error err = ERROR_INIT;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (settle(call, &err) < 0 || call->function(call->data, call->channel[1], &err) < 0)
+		return report(call, &err);
+	return 0;
+}
+
+/* ---- on the threshold: in all namespaces but that of the processes, where only children are --- */
+
+static int follow(pid_t child)
+{
+	int status;
+	if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0)
+		return 1;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	signal(WTERMSIG(status), SIG_DFL);
+	raise(WTERMSIG(status));
+	return 1;
+}
+
+static int threshold(struct call *call)
+{
+	struct error err = ERROR_INIT;
+	/* Nobody in the VE may look into the memory of the caller that this is a copy of. */
+	prctl(PR_SET_DUMPABLE, 0);
+	interrupt_reset_child();
+	if (cgroup_join_v1(&call->ve->group) < 0) {
+		error_errno(&err, errno, "joining the VE's control groups");
+		return report(call, &err);
+	}
+	if (namespace_enter(call->ve->pidfd, &err) < 0)
+		return report(call, &err);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* after changing ids, which clears it */
+	prctl(PR_SET_DUMPABLE, 0);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(inside(call));
+	if (child < 0) {
+		error_errno(&err, errno, "starting a process in the VE");
+		return report(call, &err);
+	}
+	close_both(call->channel);
+	close_both(call->failure);
+	return follow(child);
+}
+
+/* ---- the caller ------------------------------------------------------------------------------- */
+
+/* false at the end of file. */
+static bool pass_on(const struct call *call)
+{
+	char bytes[65536];
+	ssize_t got = read(call->channel[0], bytes, sizeof(bytes));
+	if (got > 0 && call->receive)
+		call->receive(bytes, (size_t)got, call->data);
+	return got > 0 || (got < 0 && errno == EINTR);
+}
+
+static bool take_failure(const struct call *call, struct strbuf *text)
+{
+	enum { FAILURE_MAX = 1 << 20 };
+	char bytes[4096];
+	ssize_t got = read(call->failure[0], bytes, sizeof(bytes));
+	if (got > 0 && text->length < FAILURE_MAX)
+		strbuf_add(text, bytes, (size_t)got);
+	return got > 0 || (got < 0 && errno == EINTR);
+}
+
+static int listen_to(const struct call *call, struct strbuf *failure, struct error *err)
+{
+	struct pollfd polled[] = {
+		{ .fd = call->channel[0], .events = POLLIN },
+		{ .fd = call->failure[0], .events = POLLIN },
+		{ .fd = interrupt_fd(), .events = POLLIN },
+	};
+	while (polled[0].fd >= 0 || polled[1].fd >= 0) {
+		if (poll(polled, 3, -1) < 0 && errno != EINTR)
+			return error_errno(err, errno, "waiting for a process in the VE");
+		if (interrupt_check(err) < 0)
+			return -1;
+		if (polled[0].revents && !pass_on(call))
+			polled[0].fd = -1;
+		if (polled[1].revents && !take_failure(call, failure))
+			polled[1].fd = -1;
+	}
+	return 0;
+}
+
+static int judge(int status, const struct strbuf *failure, struct error *err)
+{
+	if (WIFSIGNALED(status))
+		return error_set(err, ERROR_CHILD, "a process in the VE was killed by signal %d",
+				 WTERMSIG(status));
+	if (WEXITSTATUS(status) == 0 && failure->length == 0)
+		return 0;
+	return wire_unpack_error(failure->text, failure->length, err);
+}
+
+static int supervise(struct ve *ve, struct call *call, pid_t child, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf failure = STRBUF_INIT;
+	int status;
+	close(steal_fd(&call->channel[1]));
+	close(steal_fd(&call->failure[1]));
+	int result = listen_to(call, &failure, err);
+	if (result < 0) {
+		kill(child, SIGKILL);
+		ve_kill(ve);
+	}
+	if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0)
+		return error_errno(err, errno, "waiting for a process in the VE");
+	return result < 0 ? -1 : judge(status, &failure, err);
+}
+
+int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fds,
+	    size_t keep_count, void (*receive)(const void *bytes, size_t size, void *data),
+	    struct error *err)
+{
+	struct call call = { ve,         function, data,       keep_fds,
+			     keep_count, receive,  { -1, -1 }, { -1, -1 } };
+	if (ve_check(ve, err) < 0)
+		return -1;
+	int result = -1;
+	if (pipe2(call.channel, O_CLOEXEC) < 0 || pipe2(call.failure, O_CLOEXEC) < 0) {
+		error_errno(err, errno, "creating a pipe");
+	} else {
+		pid_t child = namespace_fork(ve->group.unified);
+		if (child == 0)
+			_exit(threshold(&call));
+		result = child < 0 ? error_errno(err, errno, "starting a process")
+				   : supervise(ve, &call, child, err);
+	}
+	close_both(call.channel);
+	close_both(call.failure);
+	return result;
+}

@@ -1,0 +1,296 @@
+#include "runtime/cgroup.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+
+#define SLICE "vz.slice"
+
+/* A mounted hierarchy and where in it this process is. */
+struct hierarchy {
+	char *mount; /* NULL: there is none */
+	char *own; /* folder of our own group */
+};
+
+static void hierarchy_release(struct hierarchy *hierarchy)
+{
+	free(hierarchy->mount);
+	free(hierarchy->own);
+}
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+	for (const char *found = list; (found = strstr(found, word)); found += length) {
+		char before = found == list ? ',' : found[-1], after = found[length];
+		if (before == ',' && (after == ',' || after == '\0' || after == '\n'))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * proc(5): ID PARENT DEV ROOT MOUNT OPTIONS TAGS… - TYPE SOURCE SUPER_OPTIONS. Finds the mount that
+ * serves a v1 controller, or v2 (controller NULL); *root is which group of the hierarchy it shows.
+ */
+static char *find_mount(const char *controller, char **root)
+{
+	autofclose FILE *file = fopen("/proc/self/mountinfo", "re");
+	autofree char *line = NULL;
+	size_t size = 0;
+	while (file && getline(&line, &size, file) > 0) {
+		autofree char *top = NULL, *mount = NULL, *type = NULL, *options = NULL;
+		const char *rest = strstr(line, " - ");
+		if (!rest || sscanf(line, "%*d %*d %*s %ms %ms", &top, &mount) != 2 ||
+		    sscanf(rest + 3, "%ms %*s %ms", &type, &options) != 2)
+			continue;
+		if (controller ? !strcmp(type, "cgroup") && has_word(options, controller)
+			       : !strcmp(type, "cgroup2")) {
+			*root = steal_ptr(top);
+			return steal_ptr(mount);
+		}
+	}
+	return NULL;
+}
+
+/* cgroups(7): ID:CONTROLLERS:PATH, with 0:: for v2. */
+static char *find_own(const char *controller)
+{
+	autofclose FILE *file = fopen("/proc/self/cgroup", "re");
+	autofree char *line = NULL;
+	size_t size = 0;
+	while (file && getline(&line, &size, file) > 0) {
+		char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
+		if (!path)
+			continue;
+		*path++ = 0;
+		path[strcspn(path, "\n")] = 0;
+		if (controller ? has_word(list + 1, controller) : !strncmp(line, "0:", 2))
+			return xstrdup(path);
+	}
+	return NULL;
+}
+
+static struct hierarchy hierarchy_find(const char *controller)
+{
+	struct hierarchy found = { 0 };
+	autofree char *root = NULL, *path = NULL;
+	found.mount = find_mount(controller, &root);
+	if (!found.mount)
+		return found;
+	path = find_own(controller);
+	const char *below = path ? path : "";
+	size_t length = strcmp(root, "/") ? strlen(root) : 0;
+	if (!strncmp(below, root, length))
+		below += length;
+	/* Our own group may lie outside of what is mounted here. */
+	if (!strcmp(below, "/") || !strncmp(below, "/..", 3))
+		below = "";
+	found.own = xasprintf("%s%s", found.mount, below);
+	return found;
+}
+
+static int write_file(const char *folder, const char *name, const char *text)
+{
+	autofree char *path = xasprintf("%s/%s", folder, name);
+	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	return write(fd, text, strlen(text)) < 0 ? -1 : 0;
+}
+
+static bool file_has_word(const char *folder, const char *name, const char *word)
+{
+	autofree char *path = xasprintf("%s/%s", folder, name);
+	autofclose FILE *file = fopen(path, "re");
+	autofree char *found = NULL;
+	while (file && fscanf(file, "%ms", &found) == 1) {
+		if (!strcmp(found, word))
+			return true;
+		free(steal_ptr(found));
+	}
+	return false;
+}
+
+static bool plan_v1(struct cgroup *group, const char *controller, const char *name)
+{
+	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controller);
+	if (!found.mount)
+		return false;
+	/* Controllers may share a hierarchy, as cpu and cpuacct do. */
+	autofree char *folder = xasprintf("%s/%s", found.own, name);
+	if (!strvec_contains(&group->folders, folder))
+		strvec_take(&group->folders, steal_ptr(folder));
+	return true;
+}
+
+static int missing(const char *what, struct error *err)
+{
+	error_set(err, ERROR_CONTAINER, "the kernel offers no way to limit a VE's %s", what);
+	return error_hint(err, "mount the cgroup controller, or delegate it to where this runs");
+}
+
+/* The v2 group comes last in `folders`; whether there is one is told by its mount. */
+int cgroup_plan(const struct cgroup_spec *spec, struct cgroup *group, struct error *err)
+{
+	AUTO(hierarchy_release) struct hierarchy v2 = hierarchy_find(NULL);
+	bool pids2 = v2.mount && file_has_word(v2.mount, "cgroup.controllers", "pids");
+	bool memory2 = v2.mount && file_has_word(v2.mount, "cgroup.controllers", "memory");
+
+	group->pids = !pids2 && plan_v1(group, "pids", spec->name);
+	group->memory = spec->memory_max && !memory2 && plan_v1(group, "memory", spec->name);
+	if (spec->memory_max && !memory2 && !group->memory)
+		return missing("memory", err);
+	if (spec->pids_wanted && !pids2 && !group->pids)
+		return missing("number of processes", err);
+	if (v2.mount && (pids2 || memory2))
+		strvec_pushf(&group->folders, "%s/" SLICE "/%s", v2.mount, spec->name);
+	else if (v2.mount)
+		strvec_pushf(&group->folders, "%s/%s", v2.own, spec->name);
+	return 0;
+}
+
+/* Makes vz.slice and hands the controllers down. What cannot be handed down shows when the limit is
+ * set. */
+static void prepare_slice(const char *folder)
+{
+	autofree char *slice = xstrdup(folder);
+	*strrchr(slice, '/') = 0;
+	char *name = strrchr(slice, '/');
+	if (!name || strcmp(name, "/" SLICE))
+		return;
+	autofree char *top = xstrndup(slice, (size_t)(name - slice));
+	mkdir(slice, 0755);
+	write_file(top, "cgroup.subtree_control", "+memory");
+	write_file(top, "cgroup.subtree_control", "+pids");
+	write_file(slice, "cgroup.subtree_control", "+memory");
+	write_file(slice, "cgroup.subtree_control", "+pids");
+}
+
+static bool is_v2(const char *folder)
+{
+	autofree char *path = xasprintf("%s/cgroup.events", folder);
+	return access(path, F_OK) == 0;
+}
+
+static bool is_there(const char *folder, const char *file)
+{
+	autofree char *path = xasprintf("%s/%s", folder, file);
+	return access(path, F_OK) == 0;
+}
+
+static int set_limit(const char *folder, const char *file, uint64_t value, bool wanted,
+		     struct error *err)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	if (write_file(folder, file, text) == 0 || !wanted)
+		return 0;
+	return error_errno(err, errno, "setting %s/%s to %s", folder, file, text);
+}
+
+static int set_limits(const struct cgroup_spec *spec, const char *folder, bool v2,
+		      struct error *err)
+{
+	const char *memory = v2 ? "memory.max" : "memory.limit_in_bytes";
+	bool memory_here = is_there(folder, memory);
+	if (is_there(folder, "pids.max") &&
+	    set_limit(folder, "pids.max", spec->pids_max, spec->pids_wanted, err) < 0)
+		return -1;
+	if (spec->memory_max && memory_here)
+		return set_limit(folder, memory, spec->memory_max, true, err);
+	return 0;
+}
+
+static int create_one(const struct cgroup_spec *spec, struct cgroup *group, const char *folder,
+		      struct error *err)
+{
+	prepare_slice(folder);
+	if (mkdir(folder, 0755) < 0 && errno != EEXIST) {
+		error_errno(err, errno, "creating the control group %s", folder);
+		return error_hint(err, "run as root of the host, with %s mounted read-write",
+				  "/sys/fs/cgroup");
+	}
+	bool v2 = is_v2(folder);
+	if (v2) {
+		group->unified = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (group->unified < 0)
+			return error_errno(err, errno, "opening %s", folder);
+		group->memory |= is_there(folder, "memory.max");
+		group->pids |= is_there(folder, "pids.max");
+	} else {
+		autofree char *tasks = xasprintf("%s/tasks", folder);
+		int fd = open(tasks, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return error_errno(err, errno, "opening %s", tasks);
+		group->tasks[group->task_count++] = fd;
+	}
+	return set_limits(spec, folder, v2, err);
+}
+
+int cgroup_create(const struct cgroup_spec *spec, struct cgroup *group, struct error *err)
+{
+	for (size_t i = 0; i < group->folders.count; i++)
+		if (create_one(spec, group, group->folders.items[i], err) < 0)
+			return -1;
+	if (spec->memory_max && !group->memory)
+		return missing("memory", err);
+	if (spec->pids_wanted && !group->pids)
+		return missing("number of processes", err);
+	return 0;
+}
+
+/* To v1's `tasks` and only for oneself: that alone avoids a wait for all CPUs. */
+int cgroup_join_v1(const struct cgroup *group)
+{
+	for (unsigned i = 0; i < group->task_count; i++)
+		if (write(group->tasks[i], "0", 1) != 1)
+			return -1;
+	return 0;
+}
+
+static void kill_all(const char *folder)
+{
+	autofree char *path = xasprintf("%s/cgroup.procs", folder);
+	pid_t pid;
+	if (write_file(folder, "cgroup.kill", "1") == 0)
+		return;
+	autofclose FILE *file = fopen(path, "re");
+	while (file && fscanf(file, "%d", &pid) == 1)
+		if (pid > 1)
+			kill(pid, SIGKILL);
+}
+
+static void remove_one(const char *folder)
+{
+	enum { TRIES = 200 };
+	for (int i = 0; i < TRIES; i++) {
+		if (rmdir(folder) == 0 || errno != EBUSY)
+			return;
+		kill_all(folder);
+		nanosleep(&(struct timespec){ .tv_nsec = i < 20 ? 500000 : 10000000 }, NULL);
+	}
+}
+
+void cgroup_remove_folders(const struct strvec *folders)
+{
+	for (size_t i = 0; i < folders->count; i++)
+		remove_one(folders->items[i]);
+}
+
+void cgroup_release(struct cgroup *group)
+{
+	cgroup_remove_folders(&group->folders);
+	for (unsigned i = 0; i < group->task_count; i++)
+		close(group->tasks[i]);
+	if (group->unified >= 0)
+		close(group->unified);
+	strvec_release(&group->folders);
+	*group = CGROUP_INIT;
+}

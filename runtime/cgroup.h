@@ -1,0 +1,51 @@
+/*
+ * The control groups of one VE: a folder in each hierarchy that is of use, below the group that the
+ * caller itself is in, so that what limits the caller limits its VEs.
+ *
+ *	v1	pids; memory if it is limited
+ *	v2	one group, with the controllers that it has to offer
+ *	hybrid	both: limits where the controller is, kill in v2
+ *
+ * Where v2 has the controllers, groups that hold processes cannot have limited children, so there VEs
+ * live in vz.slice at the top.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strvec.h"
+
+enum { CGROUP_V1_MAX = 4 };
+
+struct cgroup_spec {
+	const char *name; /* of the folders */
+	uint64_t memory_max; /* bytes; 0: no limit */
+	unsigned pids_max;
+	bool pids_wanted; /* the caller asked for that limit, so to be without it is an error */
+};
+
+struct cgroup {
+	struct strvec folders; /* absolute; all that cgroup_remove() has to remove */
+	int tasks[CGROUP_V1_MAX]; /* of v1: whoever writes "0" there joins */
+	unsigned task_count;
+	int unified; /* directory in v2, for CLONE_INTO_CGROUP; -1: none */
+	bool pids,
+		memory; /* which limits are wanted from which hierarchy, found by cgroup_plan() */
+};
+
+#define CGROUP_INIT ((struct cgroup){ .folders = STRVEC_INIT, .unified = -1 })
+
+/* Decides on the folders, without making anything. No cgroup file system at all is none. */
+int cgroup_plan(const struct cgroup_spec *spec, struct cgroup *group, struct error *err);
+
+/* Makes them and sets the limits. On failure cgroup_remove() still has to be called. */
+int cgroup_create(const struct cgroup_spec *spec, struct cgroup *group, struct error *err);
+
+/* In the process that is to join; single-threaded, which keeps it cheap. -1 with errno set. */
+int cgroup_join_v1(const struct cgroup *group);
+
+/* Kills what is in them and removes them; waits a little for the dying. */
+void cgroup_remove_folders(const struct strvec *folders);
+void cgroup_release(struct cgroup *group); /* with cgroup_remove_folders() */

@@ -1,0 +1,224 @@
+#include "runtime/ids.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define IDS_DIR "ids"
+
+enum {
+	FIRST = 0x7000,
+	LAST = 0x7ffe,
+	/* Used only where the first range is not mapped, as in a VE of somebody else's. */
+	LOW_FIRST = 0x0008,
+	LOW_LAST = 0x6fff,
+};
+
+/* Block numbers (id / 65536) that somebody else uses or that cannot be used here. */
+struct taken {
+	uint64_t bits[65536 / 64];
+};
+
+static void set(struct taken *taken, uint64_t first, uint64_t count)
+{
+	if (first > UINT32_MAX || count == 0)
+		return;
+	uint64_t last = first + (count - 1);
+	if (last > UINT32_MAX)
+		last = UINT32_MAX;
+	for (uint64_t block = first >> 16; block <= last >> 16; block++)
+		taken->bits[block / 64] |= UINT64_C(1) << block % 64;
+}
+
+static bool is_set(const struct taken *taken, unsigned block)
+{
+	return taken->bits[block / 64] >> block % 64 & 1;
+}
+
+/* subuid(5): NAME:FIRST:COUNT */
+static void add_subordinate(struct taken *taken, const char *path)
+{
+	autofclose FILE *file = fopen(path, "re");
+	unsigned long long first, count;
+	autofree char *line = NULL;
+	size_t size = 0;
+	while (file && getline(&line, &size, file) > 0)
+		if (sscanf(line, "%*[^:]:%llu:%llu", &first, &count) == 2)
+			set(taken, first, count);
+}
+
+static void add_accounts(struct taken *taken)
+{
+	const struct passwd *user;
+	const struct group *group;
+	setpwent();
+	while ((user = getpwent()))
+		set(taken, user->pw_uid, 1);
+	endpwent();
+	setgrent();
+	while ((group = getgrent()))
+		set(taken, group->gr_gid, 1);
+	endgrent();
+}
+
+/* user_namespaces(7): what no row of the map holds whole cannot be used. */
+static void add_unmapped(struct taken *taken, const char *path)
+{
+	autofclose FILE *file = fopen(path, "re");
+	unsigned long long first, count, next = 0;
+	autofree char *line = NULL;
+	size_t size = 0;
+	while (file && getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%llu %*u %llu", &first, &count) != 2)
+			continue;
+		if (first > next)
+			set(taken, next, first - next);
+		next = first + count;
+		if (next <= UINT32_MAX && next % ID_BLOCK_SIZE)
+			set(taken, next, 1);
+	}
+	if (next <= UINT32_MAX)
+		set(taken, next, UINT32_MAX - next + 1);
+}
+
+static void find_taken(struct taken *taken)
+{
+	add_subordinate(taken, "/etc/subuid");
+	add_subordinate(taken, "/etc/subgid");
+	add_accounts(taken);
+	add_unmapped(taken, "/proc/self/uid_map");
+	add_unmapped(taken, "/proc/self/gid_map");
+}
+
+static bool try_block(struct id_block *block, unsigned number)
+{
+	unsigned base = number * ID_BLOCK_SIZE;
+	autofree char *name = xasprintf("%u", base);
+	if (!lock_try(&block->lock, block->dir, name, LOCK_EXCLUSIVE))
+		return false;
+	/* Accounts of a directory service that cannot be listed can still be asked for. */
+	if (getpwuid(base) || getgrgid(base)) {
+		lock_remove(&block->lock, block->dir, name);
+		return false;
+	}
+	block->base = base;
+	return true;
+}
+
+/* Starts somewhere that depends on the lock folder: two installations with folders of their own then
+ * hardly ever use the same ids. */
+static bool try_range(struct id_block *block, const struct taken *taken, unsigned first,
+		      unsigned last)
+{
+	struct stat st;
+	unsigned count = last - first + 1, start = 0;
+	if (fstat(block->dir, &st) == 0)
+		start = (unsigned)((st.st_ino * 2654435761u ^ st.st_dev) % count);
+	for (unsigned i = 0; i < count; i++) {
+		unsigned number = first + (start + i) % count;
+		if (!is_set(taken, number) && try_block(block, number))
+			return true;
+	}
+	return false;
+}
+
+int id_block_take(const char *lock_dir, struct id_block *block, struct error *err)
+{
+	autofree char *path = xasprintf("%s/" IDS_DIR, lock_dir);
+	autofree struct taken *taken = xcalloc(1, sizeof(*taken));
+
+	*block = ID_BLOCK_INIT;
+	block->dir = dir_open(AT_FDCWD, path, true, 0755, err);
+	if (block->dir < 0)
+		return -1;
+	find_taken(taken);
+	if (try_range(block, taken, FIRST, LAST) || try_range(block, taken, LOW_FIRST, LOW_LAST))
+		return 0;
+	id_block_release(block);
+	error_set(err, ERROR_CONTAINER, "no free block of %d user ids for a VE in %s",
+		  ID_BLOCK_SIZE, path);
+	return error_hint(err, "see /proc/self/uid_map and /etc/subuid; inside another container, "
+			       "map more ids into that one");
+}
+
+static char *record_name(unsigned base)
+{
+	return xasprintf("%u.cgroups", base);
+}
+
+int id_block_record(struct id_block *block, const struct strvec *folders, struct error *err)
+{
+	autofree char *name = record_name(block->base);
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	for (size_t i = 0; i < folders->count; i++)
+		strbuf_addf(&text, "%s\n", folders->items[i]);
+	autoclose int fd = openat(block->dir, name,
+				  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return error_errno(err, errno, "creating %s", name);
+	return write_all(fd, text.text, text.length, name, err);
+}
+
+void id_block_release(struct id_block *block)
+{
+	if (block->base) {
+		autofree char *record = record_name(block->base);
+		autofree char *name = xasprintf("%u", block->base);
+		unlinkat(block->dir, record, 0);
+		lock_remove(&block->lock, block->dir, name);
+	}
+	if (block->dir >= 0)
+		close(block->dir);
+	*block = ID_BLOCK_INIT;
+}
+
+static void read_record(int dir, unsigned base, struct strvec *folders)
+{
+	autofree char *name = record_name(base);
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	autofclose FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	autofree char *line = NULL;
+	size_t size = 0;
+	ssize_t length;
+	while (file && (length = getline(&line, &size, file)) > 0) {
+		line[length - 1] = 0; /* a line that power loss cut short names nothing that is */
+		if (*line)
+			strvec_push(folders, line);
+	}
+}
+
+static bool sweep_block(int dir, unsigned base, void (*remove)(const struct strvec *folders))
+{
+	AUTO(strvec_release) struct strvec folders = STRVEC_INIT;
+	struct id_block block = ID_BLOCK_INIT;
+	autofree char *name = xasprintf("%u", base);
+	if (!lock_try(&block.lock, dir, name, LOCK_EXCLUSIVE))
+		return false;
+	block.base = base;
+	block.dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
+	read_record(dir, base, &folders);
+	remove(&folders);
+	id_block_release(&block);
+	return true;
+}
+
+unsigned id_blocks_sweep(const char *lock_dir, void (*remove)(const struct strvec *folders))
+{
+	autofree char *path = xasprintf("%s/" IDS_DIR, lock_dir);
+	autoclosedir DIR *dir = opendir(path);
+	unsigned swept = 0;
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		char *end;
+		unsigned long base = strtoul(entry->d_name, &end, 10);
+		if (base && base <= UINT32_MAX && !*end)
+			swept += sweep_block(dirfd(dir), (unsigned)base, remove);
+	}
+	return swept;
+}

@@ -1,0 +1,34 @@
+/*
+ * Blocks of 65536 user and group ids, one for each running VE, allotted under lock. A block belongs
+ * to whoever holds the lock on its file LOCK_DIR/ids/BASE, so it is free again when that process ends,
+ * however it ends. Beside it, BASE.cgroups lists what else is to be removed then, a folder a line.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/strvec.h"
+
+enum { ID_BLOCK_SIZE = 65536 };
+
+struct id_block {
+	int dir;
+	unsigned base; /* first id; 0: none */
+	struct lock lock;
+};
+
+#define ID_BLOCK_INIT ((struct id_block){ .dir = -1, .lock = LOCK_INIT })
+
+/* Blocks are from 0x70000000 up, which systemd's map of the id space leaves free, and else from
+ * 0x80000 up; one that /etc/subuid, /etc/subgid or an account known to NSS touches is passed by, and
+ * so is one that is not mapped where this process runs. */
+int id_block_take(const char *lock_dir, struct id_block *block, struct error *err);
+
+/* Writes what a sweep would have to remove, before it is made. */
+int id_block_record(struct id_block *block, const struct strvec *folders, struct error *err);
+
+void id_block_release(struct id_block *block);
+
+/* Takes each block that has files but no owner, calls `remove` with its recorded folders, and frees
+ * it. Returns how many. */
+unsigned id_blocks_sweep(const char *lock_dir, void (*remove)(const struct strvec *folders));

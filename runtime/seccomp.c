@@ -1,0 +1,190 @@
+#include "runtime/seccomp.h"
+
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+/* Names that libseccomp does not know, or an architecture does not have, are passed by. */
+static const char *const refused[] = {
+	/* The tree of mounts is ready when the first command runs; nodev and read-only mounts in it
+	 * are limits. New namespaces would give the capabilities for all this back. */
+	"mount",
+	"umount",
+	"umount2",
+	"pivot_root",
+	"fsopen",
+	"fsconfig",
+	"fsmount",
+	"fspick",
+	"open_tree",
+	"move_mount",
+	"mount_setattr",
+	"setns",
+	"unshare",
+	"open_by_handle_at",
+	/* The kernel itself. */
+	"init_module",
+	"finit_module",
+	"delete_module",
+	"create_module",
+	"query_module",
+	"get_kernel_syms",
+	"kexec_load",
+	"kexec_file_load",
+	"reboot",
+	"swapon",
+	"swapoff",
+	"syslog",
+	"bpf",
+	"perf_event_open",
+	"lookup_dcookie",
+	"acct",
+	"quotactl",
+	"quotactl_fd",
+	"nfsservctl",
+	"iopl",
+	"ioperm",
+	"vm86",
+	"vm86old",
+	"modify_ldt",
+	"uselib",
+	"_sysctl",
+	"sysfs",
+	"vhangup",
+	/* Clocks of the host. */
+	"settimeofday",
+	"stime",
+	"clock_settime",
+	"clock_settime64",
+	/* Not divided by namespaces, or known for trouble. */
+	"add_key",
+	"request_key",
+	"keyctl",
+	"userfaultfd",
+	"process_vm_readv",
+	"process_vm_writev",
+	"kcmp",
+	"move_pages",
+	"mbind",
+	"migrate_pages",
+	"set_mempolicy",
+	"set_mempolicy_home_node",
+	/* Reads and writes of a ring pass by this filter. */
+	"io_uring_setup",
+	"io_uring_enter",
+	"io_uring_register",
+};
+
+/* What one syncfs() of the host makes up for when a template is done. O_SYNC is left alone. */
+static const char *const syncs[] = {
+	"fsync",
+	"fdatasync",
+	"sync",
+	"syncfs",
+	"msync",
+	"sync_file_range",
+	"sync_file_range2",
+	"arm_sync_file_range",
+};
+
+static int add(scmp_filter_ctx filter, const char *name, int number)
+{
+	int call = seccomp_syscall_resolve_name(name);
+	if (call == __NR_SCMP_ERROR)
+		return 0;
+	int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO((unsigned)number), call, 0);
+	return result == -EDOM ? 0 : result;
+}
+
+static int add_all(scmp_filter_ctx filter, const char *const *names, size_t count, int number)
+{
+	int result = 0;
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = add(filter, names[i], number);
+	return result;
+}
+
+/*
+ * clone() with any namespace flag is refused. The flags of clone3() are behind a pointer, so it is
+ * said not to exist, and libraries fall back on clone().
+ */
+static int add_clone(scmp_filter_ctx filter)
+{
+	static const unsigned flags[] = { CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,   CLONE_NEWNET,
+					  CLONE_NEWIPC,  CLONE_NEWUTS, CLONE_NEWCGROUP };
+	int result = add(filter, "clone3", ENOSYS);
+	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags) && result == 0; i++)
+		result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+					  SCMP_A0(SCMP_CMP_MASKED_EQ, flags[i], flags[i]));
+	return result;
+}
+
+/* Writing into the input of a terminal that one has as standard input. */
+static int add_ioctl(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+				SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, TIOCSTI));
+}
+
+/* The other architectures whose programs this kernel may run. x32 stays out. */
+static int add_architectures(scmp_filter_ctx filter)
+{
+	uint32_t other = 0;
+	if (seccomp_arch_native() == SCMP_ARCH_X86_64)
+		other = SCMP_ARCH_X86;
+	else if (seccomp_arch_native() == SCMP_ARCH_AARCH64)
+		other = SCMP_ARCH_ARM;
+	int result = other ? seccomp_arch_add(filter, other) : 0;
+	return result == -EEXIST ? 0 : result;
+}
+
+static int build(scmp_filter_ctx filter, bool no_sync)
+{
+	int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
+	if (result == 0)
+		result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	if (result == 0)
+		result = add_architectures(filter);
+	if (result == 0)
+		result = add_all(filter, refused, sizeof(refused) / sizeof(*refused), EPERM);
+	if (result == 0 && no_sync)
+		result = add_all(filter, syncs, sizeof(syncs) / sizeof(*syncs), 0);
+	if (result == 0)
+		result = add_clone(filter);
+	if (result == 0)
+		result = add_ioctl(filter);
+	/* A tree instead of a list: each call of each process passes through it. */
+	if (result == 0)
+		seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	return result;
+}
+
+int seccomp_filter_new(bool no_sync, void **ret, struct error *err)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter)
+		return error_set(err, ERROR_SYSTEM, "creating a system call filter failed");
+	int result = build(filter, no_sync);
+	if (result < 0) {
+		seccomp_release(filter);
+		return error_errno(err, -result, "creating a system call filter");
+	}
+	*ret = filter;
+	return 0;
+}
+
+int seccomp_filter_load(void *filter)
+{
+	int result = seccomp_load(filter);
+	return result < 0 ? (errno = -result, -1) : 0;
+}
+
+void seccomp_filter_free(void *filter)
+{
+	if (filter)
+		seccomp_release(filter);
+}

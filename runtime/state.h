@@ -1,0 +1,30 @@
+/* A running VE, as the files of this folder see it. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "runtime/cgroup.h"
+#include "runtime/ids.h"
+#include "runtime/rootfs.h"
+#include "runtime/ve.h"
+
+struct ve {
+	char *name;
+	pid_t init; /* 0: none */
+	int pidfd;
+	int control; /* packets to and from PID 1: protocol.h */
+	int tree; /* for what is to be removed from it at the end */
+	struct id_block ids;
+	struct cgroup group;
+	struct rootfs root;
+	void *filter;
+	bool personality_32;
+};
+
+/* Ends every process in the VE and waits for that; the VE is of no use afterwards. */
+void ve_kill(struct ve *ve);
+
+/* -1 with ERROR_CONTAINER if its PID 1 is not there any more. */
+int ve_check(const struct ve *ve, struct error *err);

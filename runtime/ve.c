@@ -1,0 +1,196 @@
+#include "runtime/ve.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/interrupt.h"
+#include "runtime/namespace.h"
+#include "runtime/seccomp.h"
+#include "runtime/setup.h"
+#include "runtime/state.h"
+
+#define GROUP_PREFIX "vzpkg-"
+
+enum { PIDS_DEFAULT = 4096 };
+
+static int check_arch(const struct ve_spec *spec, struct error *err)
+{
+	struct utsname host;
+	if (!spec->arch || uname(&host) < 0)
+		return 0;
+	bool x86_64 = !strcmp(host.machine, "x86_64");
+	if (!strcmp(spec->arch, host.machine) || (x86_64 && !strcmp(spec->arch, "i386")) ||
+	    (!strcmp(spec->arch, "i386") && host.machine[0] == 'i'))
+		return 0;
+	error_set(err, ERROR_ARCH, "programs for %s do not run on this %s", spec->arch,
+		  host.machine);
+	return error_hint(err, "build it on a host of that architecture");
+}
+
+static int check(const struct ve_spec *spec, struct error *err)
+{
+	if (geteuid() != 0) {
+		error_set(err, ERROR_NOT_ROOT, "starting a VE needs root");
+		return error_hint(err, "run it as root");
+	}
+	if (spec->root_kind == VE_ROOT_HOST_TOOLS && !spec->tree_target)
+		return error_set(err, ERROR_INTERNAL, "no place for the tree in the VE");
+	return check_arch(spec, err);
+}
+
+static char *group_name(const struct ve_spec *spec, unsigned base)
+{
+	char *name = xasprintf(GROUP_PREFIX "%s-%u", spec->name, base);
+	for (char *slash; (slash = strchr(name, '/'));)
+		*slash = '_';
+	return name;
+}
+
+/* What is to be made is written down first: a sweep finds it however this ends. */
+static int make_groups(const struct ve_spec *spec, struct ve *ve, struct error *err)
+{
+	autofree char *name = group_name(spec, ve->ids.base);
+	struct cgroup_spec group = {
+		.name = name,
+		.memory_max = spec->memory_max,
+		.pids_max = spec->pids_max ? spec->pids_max : PIDS_DEFAULT,
+		.pids_wanted = spec->pids_max != 0,
+	};
+	if (cgroup_plan(&group, &ve->group, err) < 0 ||
+	    id_block_record(&ve->ids, &ve->group.folders, err) < 0)
+		return -1;
+	return cgroup_create(&group, &ve->group, err);
+}
+
+static int make_sockets(struct ve *ve, int *inner, struct error *err)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "creating a socket pair");
+	ve->control = pair[0];
+	*inner = pair[1];
+	return 0;
+}
+
+static int launch(const struct ve_spec *spec, struct ve *ve, struct error *err)
+{
+	autoclose int inner = -1, init = open(spec->init, O_RDONLY | O_CLOEXEC), userns = -1;
+	if (init < 0)
+		return error_errno(err, errno, "opening the VE's init program %s", spec->init);
+	if (make_sockets(ve, &inner, err) < 0)
+		return -1;
+	struct setup setup = { .spec = spec, .ve = ve, .inner = inner, .init = init };
+	if (namespace_clone(ve->ids.base, ve->group.unified, setup_run, &setup, &ve->init,
+			    &ve->pidfd, err) < 0)
+		return -1;
+	/* Only the VE holds its end now: if it dies, that reads as the end of file. */
+	close(steal_fd(&inner));
+	userns = namespace_map(ve->init, ve->ids.base, err);
+	if (userns < 0 || rootfs_prepare(spec, userns, ve->ids.base, &ve->root, err) < 0 ||
+	    setup_hand_over(&setup, err) < 0 || setup_wait(&setup, err) < 0)
+		return -1;
+	rootfs_release(&ve->root);
+	return 0;
+}
+
+static struct ve *ve_new(const struct ve_spec *spec)
+{
+	struct ve *ve = xcalloc(1, sizeof(*ve));
+	*ve = (struct ve){
+		.name = xstrdup(spec->name),
+		.pidfd = -1,
+		.control = -1,
+		.tree = fcntl(spec->tree, F_DUPFD_CLOEXEC, 0),
+		.ids = ID_BLOCK_INIT,
+		.group = CGROUP_INIT,
+		.root = ROOTFS_INIT,
+		.personality_32 = spec->arch && !strcmp(spec->arch, "i386"),
+	};
+	return ve;
+}
+
+int ve_start(const struct ve_spec *spec, struct ve **ret, struct error *err)
+{
+	AUTO(ve_freep) struct ve *ve = NULL;
+	if (check(spec, err) < 0)
+		return -1;
+	ve = ve_new(spec);
+	if (id_block_take(spec->lock_dir, &ve->ids, err) < 0 ||
+	    seccomp_filter_new(spec->no_sync, &ve->filter, err) < 0 ||
+	    make_groups(spec, ve, err) < 0 || launch(spec, ve, err) < 0 || interrupt_check(err) < 0)
+		return error_wrap(err, "starting the VE %s", spec->name);
+	*ret = steal_ptr(ve);
+	return 0;
+}
+
+void ve_kill(struct ve *ve)
+{
+	if (!ve->init)
+		return;
+	/* The kernel kills everything in a pid namespace whose PID 1 ends, and PID 1 is not gone
+	 * before the rest is. */
+	kill(ve->init, SIGKILL);
+	TEMP_FAILURE_RETRY(waitpid(ve->init, NULL, 0));
+	ve->init = 0;
+}
+
+int ve_check(const struct ve *ve, struct error *err)
+{
+	siginfo_t info = { 0 };
+	if (ve->init && waitid(P_PIDFD, (id_t)ve->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    info.si_pid == 0)
+		return 0;
+	return error_set(err, ERROR_CONTAINER, "the VE %s has ended", ve->name);
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void ve_free(struct ve *ve)
+{
+	if (!ve)
+		return;
+	ve_kill(ve);
+	close_fd(ve->pidfd);
+	close_fd(ve->control);
+	rootfs_clean(&ve->root, ve->tree);
+	rootfs_release(&ve->root);
+	close_fd(ve->tree);
+	cgroup_release(&ve->group);
+	id_block_release(&ve->ids);
+	seccomp_filter_free(ve->filter);
+	free(ve->name);
+	free(ve);
+}
+
+void ve_freep(struct ve **ve)
+{
+	ve_free(*ve);
+	*ve = NULL;
+}
+
+/* A record that is not ours cannot have anything removed that is not a VE's. */
+static void remove_groups(const struct strvec *folders)
+{
+	AUTO(strvec_release) struct strvec ours = STRVEC_INIT;
+	for (size_t i = 0; i < folders->count; i++) {
+		const char *slash = strrchr(folders->items[i], '/');
+		if (slash && !strncmp(slash + 1, GROUP_PREFIX, strlen(GROUP_PREFIX)))
+			strvec_push(&ours, folders->items[i]);
+	}
+	cgroup_remove_folders(&ours);
+}
+
+unsigned ve_sweep(const char *lock_dir)
+{
+	return id_blocks_sweep(lock_dir, remove_groups);
+}
