@@ -44,13 +44,14 @@ struct fetch_request {
 	bool revalidate; /* NAME exists: ask only for a newer one (ETag and Last-Modified of
 				 * NAME.fetched, written beside it) */
 
-	/* Called when it is complete under its real name; -1 fails the run. May be NULL. */
+	/* Called when it is complete under its real name (FETCH_DONE, FETCH_NOT_MODIFIED); -1 fails
+	 * the run. May be NULL. */
 	int (*done)(struct fetch_request *request, void *data, struct error *err);
 	void *data;
 
 	/* Results. */
 	enum fetch_state state;
-	char *url; /* the one that served it; owned by the request */
+	char *url; /* the one of `urls` that served it; owned by the request */
 	struct digest got; /* computed while it arrived, of `digest.kind` or SHA-256 */
 	uint64_t received; /* bytes that came over the network */
 };
