@@ -15,7 +15,7 @@ VERSION := 0.1.0
 
 LAYERS := base image runtime vzpkg/fetch vzpkg vzpkg/metadata vzpkg/resolve vzpkg/cache vzpkg/install
 
-PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext liblzma
+PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext liblzma zlib
 CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -include base/banned.h \
 	$(shell pkg-config --cflags $(PKGS))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \

@@ -6,11 +6,10 @@
  * `epoch`, xattrs and ACLs as SCHILY.xattr.*, hard links to the first path in order, no sockets, no
  * device nodes (dropped and counted).
  *
- * gzip: a series of members (RFC 1952, 2.2) whose borders depend only on the tar content: a member
- * holds whole entries and is closed when it has 256 KiB of tar or more, or where a hash of the next
- * path says so; a file larger than 1 MiB is cut at multiples of 1 MiB. So an unchanged member can be
- * taken over byte for byte from an earlier tarball. No name, no time, OS byte 255; libdeflate at
- * level 6.
+ * gzip: a series of members (RFC 1952, 2.2) whose borders depend only on the entries (member.h), so that
+ * an unchanged member can be taken over byte for byte from an earlier tarball. The end-of-archive
+ * blocks are a member of their own. No name, no time, OS byte 255; libdeflate at level 6. With
+ * single_member, one member by zlib, which unlike libdeflate need not hold all of it in memory.
  */
 #pragma once
 
@@ -43,7 +42,12 @@ struct image_packed {
 	uint64_t entries;
 	uint64_t members;
 	uint64_t nodes_dropped; /* device nodes and sockets that were left out */
+	uint32_t *member_sizes; /* bytes in the file; NULL for a single member */
 };
+
+#define IMAGE_PACKED_INIT ((struct image_packed){ 0 })
+
+void image_packed_release(struct image_packed *packed);
 
 /*
  * Writes to `fd` (a regular file at offset 0) and fsyncs it. Threads live only inside this call, in
@@ -57,7 +61,7 @@ int image_pack(const struct image_pack *pack, int fd, const char *name, struct i
  * A multi-member gzip cut at a member border looks whole to gzip -t and tar; it does not to this.
  */
 int image_verify(int fd, const char *name, const struct image_packed *expected, unsigned threads,
-		 struct error *err);
+		 struct report *report, struct error *err);
 
-/* The newest mtime in the tree among entries not later than `limit`; for checks. */
-const char *image_compressor(void); /* "libdeflate 1.14 level 6", for the manifest */
+/* "libdeflate 1.14 level 6", for the manifest: another version may write other bytes. */
+const char *image_compressor(bool single_member);

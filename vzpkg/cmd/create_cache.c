@@ -57,6 +57,7 @@ static void build_release(struct build *build)
 	workdir_remove(&build->workdir);
 	store_freep(&build->store);
 	app_plan_release(&build->solved);
+	image_packed_release(&build->image);
 }
 
 /* Bytes that the build will still take: what is to be downloaded is in the plan's sum in the worst
@@ -143,7 +144,7 @@ static int pack(struct build *build, int tree, struct error *err)
 		report_warning(report, file, "%" PRIu64 " device nodes or sockets were left out",
 			       build->image.nodes_dropped);
 	report_phase(report, "reading back", REPORT_BYTES, 0, 4);
-	if (image_verify(build->draft.fd, file, &build->image, image.threads, err) < 0)
+	if (image_verify(build->draft.fd, file, &build->image, image.threads, report, err) < 0)
 		return -1;
 	report_phase_end(report);
 	return interrupt_check(err);

@@ -51,7 +51,7 @@ static json_t *image_object(const struct image_packed *image)
 			 "gzip_sha256", hex(&image->gzip), "tar_size", (json_int_t)image->tar_bytes,
 			 "gzip_size", (json_int_t)image->gzip_bytes, "entries",
 			 (json_int_t)image->entries, "members", (json_int_t)image->members,
-			 "compressor", image_compressor());
+			 "compressor", image_compressor(!image->member_sizes));
 }
 
 static json_t *template_object(const struct template *template)

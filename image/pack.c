@@ -1,0 +1,237 @@
+#include "image/pack.h"
+
+#include <errno.h>
+#include <libdeflate.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "image/member.h"
+#include "image/pipeline.h"
+#include "image/tar_writer.h"
+#include "image/walk.h"
+
+enum { LEVEL = 6, GZIP_OS_UNKNOWN = 255 };
+
+struct packer {
+	const struct image_pack *pack;
+	struct walk walk;
+	struct member *members;
+	size_t member_count;
+	int fd;
+	const char *name;
+	struct hasher *tar_hasher, *gzip_hasher;
+	struct image_packed *packed;
+	z_stream *stream; /* for a single member */
+};
+
+const char *image_compressor(bool single_member)
+{
+	return single_member ? "zlib " ZLIB_VERSION " level 6"
+			     : "libdeflate " LIBDEFLATE_VERSION_STRING " level 6";
+}
+
+void image_packed_release(struct image_packed *packed)
+{
+	free(packed->member_sizes);
+	*packed = IMAGE_PACKED_INIT;
+}
+
+/* ---- in the threads ------------------------------------------------------------------------------ */
+
+struct thread_state {
+	struct tar_writer *writer;
+	struct libdeflate_compressor *compressor;
+};
+
+static void end(void *state)
+{
+	struct thread_state *thread = state;
+	tar_writer_free(thread->writer);
+	libdeflate_free_compressor(thread->compressor);
+	free(thread);
+}
+
+static void *begin(void *data, struct error *err)
+{
+	struct packer *packer = data;
+	struct thread_state *thread = xcalloc(1, sizeof(*thread));
+
+	thread->compressor = libdeflate_alloc_compressor(LEVEL);
+	thread->writer = tar_writer_new(packer->pack->tree, packer->pack->epoch, err);
+	if (thread->writer && thread->compressor)
+		return thread;
+	if (thread->writer)
+		error_set(err, ERROR_SYSTEM, "setting up the compressor failed");
+	end(thread);
+	return NULL;
+}
+
+static int write_tar(struct tar_writer *writer, const struct packer *packer,
+		     const struct member *member, struct strbuf *tar, struct error *err)
+{
+	for (size_t i = 0; i < member->count; i++) {
+		const struct walk_entry *entry = &packer->walk.entries[member->first + i];
+		uint64_t length = member->large ? member->length : entry->size;
+		if (member->offset == 0 && tar_write_header(writer, entry, tar, err) < 0)
+			return -1;
+		if (length &&
+		    tar_write_content(writer, entry, member->offset, length, tar, err) < 0)
+			return -1;
+	}
+	if (member->last)
+		tar_write_end(tar);
+	return 0;
+}
+
+static int produce(void *state, void *data, size_t index, struct piece *piece, struct error *err)
+{
+	struct thread_state *thread = state;
+	struct packer *packer = data;
+
+	if (write_tar(thread->writer, packer, &packer->members[index], &piece->tar, err) < 0)
+		return -1;
+	if (packer->pack->single_member)
+		return 0;
+	size_t bound = libdeflate_gzip_compress_bound(thread->compressor, piece->tar.length);
+	strbuf_reserve(&piece->gzip, bound);
+	piece->gzip.length = libdeflate_gzip_compress(thread->compressor, piece->tar.text,
+						      piece->tar.length, piece->gzip.text, bound);
+	if (!piece->gzip.length)
+		return error_set(err, ERROR_INTERNAL, "compressing a member failed");
+	return 0;
+}
+
+/* ---- in order ------------------------------------------------------------------------------------- */
+
+static int put_out(struct packer *packer, const void *bytes, size_t size, struct error *err)
+{
+	hasher_update(packer->gzip_hasher, bytes, size);
+	packer->packed->gzip_bytes += size;
+	return write_all(packer->fd, bytes, size, packer->name, err);
+}
+
+/* Feeds the single member; `flush` is Z_FINISH for the last bytes. */
+static int deflate_single(struct packer *packer, const struct strbuf *tar, int flush,
+			  struct error *err)
+{
+	unsigned char out[65536];
+	z_stream *stream = packer->stream;
+
+	stream->next_in = (unsigned char *)tar->text;
+	stream->avail_in = (unsigned)tar->length;
+	do {
+		stream->next_out = out;
+		stream->avail_out = sizeof(out);
+		if (deflate(stream, flush) == Z_STREAM_ERROR)
+			return error_set(err, ERROR_INTERNAL, "compressing %s failed",
+					 packer->name);
+		if (put_out(packer, out, sizeof(out) - stream->avail_out, err) < 0)
+			return -1;
+	} while (stream->avail_out == 0);
+	return 0;
+}
+
+static int consume(void *data, size_t index, const struct piece *piece, struct error *err)
+{
+	struct packer *packer = data;
+	struct image_packed *packed = packer->packed;
+	bool last = index + 1 == packer->member_count;
+
+	hasher_update(packer->tar_hasher, piece->tar.text, piece->tar.length);
+	packed->tar_bytes += piece->tar.length;
+	if (packer->stream) {
+		if (deflate_single(packer, &piece->tar, last ? Z_FINISH : Z_NO_FLUSH, err) < 0)
+			return -1;
+	} else {
+		packed->member_sizes[index] = (uint32_t)piece->gzip.length;
+		if (put_out(packer, piece->gzip.text, piece->gzip.length, err) < 0)
+			return -1;
+	}
+	report_progress(packer->pack->report, packed->tar_bytes, NULL);
+	return 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------- */
+
+static int run_pipeline(struct packer *packer, struct error *err)
+{
+	struct pipeline pipeline = {
+		.count = packer->member_count,
+		.threads = packer->pack->threads,
+		.begin = begin,
+		.end = end,
+		.produce = produce,
+		.consume = consume,
+		.data = packer,
+	};
+	return pipeline_run(&pipeline, err);
+}
+
+static int run_single(struct packer *packer, struct error *err)
+{
+	gz_header header = { .os = GZIP_OS_UNKNOWN };
+	z_stream stream = { 0 };
+	/* 16 more than the window's bits: with a gzip header (zlib.h). */
+	if (deflateInit2(&stream, LEVEL, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return error_set(err, ERROR_SYSTEM, "setting up zlib failed");
+	deflateSetHeader(&stream, &header);
+	packer->stream = &stream;
+	int ret = run_pipeline(packer, err);
+	deflateEnd(&stream);
+	return ret;
+}
+
+static uint64_t tar_size_guess(const struct walk *walk)
+{
+	uint64_t size = 0;
+	for (size_t i = 0; i < walk->count; i++)
+		size += 512 + (walk->entries[i].size + 511) / 512 * 512;
+	return size;
+}
+
+static void packer_release(struct packer *packer)
+{
+	walk_release(&packer->walk);
+	free(packer->members);
+	hasher_freep(&packer->tar_hasher);
+	hasher_freep(&packer->gzip_hasher);
+}
+
+int image_pack(const struct image_pack *pack, int fd, const char *name, struct image_packed *ret,
+	       struct error *err)
+{
+	AUTO(packer_release)
+	struct packer packer = {
+		.pack = pack,
+		.fd = fd,
+		.name = name,
+		.packed = ret,
+		.tar_hasher = hasher_new(DIGEST_SHA256),
+		.gzip_hasher = hasher_new(DIGEST_SHA256),
+	};
+
+	*ret = IMAGE_PACKED_INIT;
+	if (walk_tree(pack->tree, pack->leave_out, pack->data, &packer.walk, err) < 0)
+		return error_wrap(err, "packing %s", name);
+	packer.members = members_plan(&packer.walk, &packer.member_count);
+	report_total(pack->report, tar_size_guess(&packer.walk));
+	if (!pack->single_member)
+		ret->member_sizes = xcalloc(packer.member_count, sizeof(*ret->member_sizes));
+	int status = pack->single_member ? run_single(&packer, err) : run_pipeline(&packer, err);
+	if (status < 0)
+		return error_wrap(err, "packing %s", name);
+	if (fsync(fd) < 0)
+		return error_errno(err, errno, "writing %s", name);
+
+	hasher_finish(packer.tar_hasher, &ret->tar);
+	hasher_finish(packer.gzip_hasher, &ret->gzip);
+	ret->entries = packer.walk.count;
+	ret->members = pack->single_member ? 1 : packer.member_count;
+	ret->nodes_dropped = packer.walk.nodes;
+	return 0;
+}

@@ -1,0 +1,181 @@
+#include "image/tar_writer.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+
+enum { BLOCK = 512 };
+
+struct tar_writer {
+	int tree;
+	int64_t epoch;
+	struct archive *archive;
+	struct archive_entry *entry;
+	struct strbuf *tar; /* where the archive writes to now; NULL: dropped */
+	locale_t locale;
+};
+
+static la_ssize_t write_callback(struct archive *archive, void *data, const void *bytes,
+				 size_t size)
+{
+	struct tar_writer *writer = data;
+	(void)archive;
+	if (writer->tar)
+		strbuf_add(writer->tar, bytes, size);
+	return (la_ssize_t)size;
+}
+
+static int failed(struct tar_writer *writer, const char *what, struct error *err)
+{
+	return error_set(err, ERROR_SYSTEM, "%s: %s", what,
+			 archive_error_string(writer->archive) ?: "unknown error");
+}
+
+static int open_archive(struct tar_writer *writer, struct error *err)
+{
+	struct archive *archive = writer->archive;
+	/* Without blocking, every header arrives when it is written. */
+	if (archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
+	    archive_write_set_options(archive, "pax:xattrheader=SCHILY") != ARCHIVE_OK ||
+	    archive_write_set_bytes_per_block(archive, 0) != ARCHIVE_OK ||
+	    archive_write_open(archive, writer, NULL, write_callback, NULL) != ARCHIVE_OK)
+		return failed(writer, "setting up the tar writer", err);
+	return 0;
+}
+
+struct tar_writer *tar_writer_new(int tree, int64_t epoch, struct error *err)
+{
+	struct tar_writer *writer = xcalloc(1, sizeof(*writer));
+	writer->tree = tree;
+	writer->epoch = epoch;
+	writer->archive = archive_write_new();
+	writer->entry = archive_entry_new();
+	/* libarchive converts names by the locale; the bytes must not depend on the caller's. */
+	writer->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (!writer->locale)
+		error_errno(err, errno, "loading the locale C.UTF-8");
+	if (!writer->locale || open_archive(writer, err) < 0) {
+		tar_writer_free(writer);
+		return NULL;
+	}
+	return writer;
+}
+
+void tar_writer_free(struct tar_writer *writer)
+{
+	if (!writer)
+		return;
+	writer->tar = NULL; /* what closing writes */
+	archive_write_fail(writer->archive);
+	archive_write_free(writer->archive);
+	archive_entry_free(writer->entry);
+	if (writer->locale)
+		freelocale(writer->locale);
+	free(writer);
+}
+
+/* "./usr/bin/x"; libarchive adds the "/" of a folder. */
+static char *member_name(const char *path)
+{
+	return *path ? xasprintf("./%s", path) : xstrdup("./");
+}
+
+static void fill_entry(const struct tar_writer *writer, const struct walk_entry *from)
+{
+	struct archive_entry *entry = writer->entry;
+	autofree char *name = member_name(from->path);
+
+	archive_entry_clear(entry);
+	archive_entry_copy_pathname(entry, name);
+	archive_entry_set_mode(entry, from->mode);
+	archive_entry_set_uid(entry, from->uid);
+	archive_entry_set_gid(entry, from->gid);
+	archive_entry_set_size(entry, (la_int64_t)from->size);
+	archive_entry_set_mtime(entry, from->mtime > writer->epoch ? writer->epoch : from->mtime,
+				0);
+	if (from->symlink)
+		archive_entry_copy_symlink(entry, from->symlink);
+	if (from->hardlink) {
+		autofree char *target = member_name(from->hardlink);
+		archive_entry_copy_hardlink(entry, target);
+		return; /* what it is is said where its content is */
+	}
+	for (size_t i = 0; i < from->xattr_count; i++)
+		archive_entry_xattr_add_entry(entry, from->xattrs[i].name, from->xattrs[i].value,
+					      from->xattrs[i].size);
+}
+
+int tar_write_header(struct tar_writer *writer, const struct walk_entry *entry, struct strbuf *tar,
+		     struct error *err)
+{
+	locale_t before = uselocale(writer->locale);
+	fill_entry(writer, entry);
+	writer->tar = tar;
+	int status = archive_write_header(writer->archive, writer->entry);
+	/* The archive believes that the content is missing and writes zeros: those go nowhere. */
+	writer->tar = NULL;
+	if (status == ARCHIVE_OK || status == ARCHIVE_WARN)
+		status = archive_write_finish_entry(writer->archive);
+	uselocale(before);
+	if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
+		return failed(writer, entry->path, err);
+	return 0;
+}
+
+static void pad(struct strbuf *tar, uint64_t size)
+{
+	static const char zeros[BLOCK];
+	if (size % BLOCK)
+		strbuf_add(tar, zeros, BLOCK - size % BLOCK);
+}
+
+static int changed(const struct walk_entry *entry, struct error *err)
+{
+	error_set(err, ERROR_SYSTEM, "packing %s: the file has changed meanwhile", entry->path);
+	return error_subject(err, "%s", entry->path);
+}
+
+int tar_write_content(struct tar_writer *writer, const struct walk_entry *entry, uint64_t offset,
+		      uint64_t length, struct strbuf *tar, struct error *err)
+{
+	struct stat st;
+	autoclose int fd = openat(writer->tree, entry->path,
+				  O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOATIME);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return error_errno(err, errno, "packing %s", entry->path);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != entry->size)
+		return changed(entry, err);
+
+	strbuf_reserve(tar, length + BLOCK);
+	for (uint64_t done = 0; done < length;) {
+		ssize_t got =
+			pread(fd, tar->text + tar->length, length - done, (off_t)(offset + done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return error_errno(err, errno, "packing %s", entry->path);
+		if (got == 0)
+			return changed(entry, err);
+		done += (uint64_t)got;
+		tar->length += (size_t)got;
+	}
+	if (offset + length == entry->size)
+		pad(tar, entry->size);
+	return 0;
+}
+
+void tar_write_end(struct strbuf *tar)
+{
+	static const char zeros[BLOCK * 2];
+	strbuf_add(tar, zeros, sizeof(zeros));
+}

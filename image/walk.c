@@ -1,0 +1,241 @@
+#include "image/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+
+struct walker {
+	struct walk *walk;
+	bool (*leave_out)(const char *path, void *data);
+	void *data;
+};
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct walk_entry *)a)->path, ((const struct walk_entry *)b)->path);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct walk_xattr *)a)->name, ((const struct walk_xattr *)b)->name);
+}
+
+/* ---- extended attributes ---------------------------------------------------------------------- */
+
+static int add_xattr(const char *file, const char *name, struct walk_entry *entry, size_t *capacity)
+{
+	char value[XATTR_SIZE_MAX];
+	ssize_t size = lgetxattr(file, name, value, sizeof(value));
+	if (size < 0)
+		return -1;
+	entry->xattrs = xgrow(entry->xattrs, entry->xattr_count, capacity, sizeof(*entry->xattrs));
+	entry->xattrs[entry->xattr_count++] = (struct walk_xattr){
+		.name = xstrdup(name),
+		.value = xmemdup(value, (size_t)size + 1),
+		.size = (size_t)size,
+	};
+	return 0;
+}
+
+/* Labels of the host's security modules and of its overlays mean nothing elsewhere. */
+static bool is_kept(const char *name)
+{
+	if (strncmp(name, "trusted.", 8) == 0)
+		return false;
+	return strncmp(name, "security.", 9) != 0 || strcmp(name, "security.capability") == 0;
+}
+
+/* The path through /proc names the link itself, for which there is no call by descriptor. */
+static int read_xattrs(int dir, const char *name, struct walk_entry *entry)
+{
+	char file[PATH_MAX], list[XATTR_LIST_MAX];
+	size_t capacity = 0;
+
+	if ((size_t)snprintf(file, sizeof(file), "/proc/self/fd/%d/%s", dir, name) >=
+	    sizeof(file)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	ssize_t length = llistxattr(file, list, sizeof(list));
+	if (length < 0)
+		return errno == ENOTSUP ? 0 : -1;
+	for (const char *at = list; at < list + length; at += strlen(at) + 1)
+		if (is_kept(at) && add_xattr(file, at, entry, &capacity) < 0)
+			return -1;
+	if (entry->xattr_count > 1)
+		qsort(entry->xattrs, entry->xattr_count, sizeof(*entry->xattrs), by_name);
+	return 0;
+}
+
+/* ---- entries --------------------------------------------------------------------------------------- */
+
+static char *read_link(int dir, const char *name)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(dir, name, target, sizeof(target));
+	if (length < 0 || (size_t)length == sizeof(target))
+		return NULL;
+	return xstrndup(target, (size_t)length);
+}
+
+static bool is_packed(mode_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISFIFO(mode);
+}
+
+static int add_entry(struct walk *walk, int dir, const char *name, const char *path,
+		     const struct stat *st, struct error *err)
+{
+	walk->entries = xgrow(walk->entries, walk->count, &walk->capacity, sizeof(*walk->entries));
+	struct walk_entry *entry = &walk->entries[walk->count++];
+
+	*entry = (struct walk_entry){
+		.path = xstrdup(path),
+		.mode = st->st_mode,
+		.uid = st->st_uid,
+		.gid = st->st_gid,
+		.size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,
+		.mtime = st->st_mtim.tv_sec,
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.linked = !S_ISDIR(st->st_mode) && st->st_nlink > 1,
+	};
+	if (S_ISLNK(st->st_mode) && !(entry->symlink = read_link(dir, name)))
+		return error_errno(err, errno, "reading the link %s", path);
+	if (read_xattrs(dir, name, entry) < 0)
+		return error_errno(err, errno, "reading the extended attributes of %s", path);
+	return 0;
+}
+
+static int walk_folder(struct walker *walker, int fd, const char *path, struct error *err);
+
+static int visit(struct walker *walker, int dir, const char *name, const char *path,
+		 struct error *err)
+{
+	struct stat st;
+
+	if (walker->leave_out && walker->leave_out(path, walker->data))
+		return 0;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_errno(err, errno, "looking at %s", path);
+	if (!is_packed(st.st_mode)) {
+		walker->walk->nodes++;
+		return 0;
+	}
+	if (add_entry(walker->walk, dir, name, path, &st, err) < 0)
+		return -1;
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "opening %s", path);
+	return walk_folder(walker, fd, path, err);
+}
+
+/* Takes `fd` over. */
+static int walk_folder(struct walker *walker, int fd, const char *path, struct error *err)
+{
+	autoclosedir DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		error_errno(err, errno, "reading %s", path);
+		close(fd);
+		return -1;
+	}
+	while ((errno = 0, entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		autofree char *below =
+			*path ? xasprintf("%s/%s", path, entry->d_name) : xstrdup(entry->d_name);
+		if (visit(walker, dirfd(dir), entry->d_name, below, err) < 0)
+			return -1;
+	}
+	return errno ? error_errno(err, errno, "reading %s", path) : 0;
+}
+
+/* ---- hard links ---------------------------------------------------------------------------------- */
+
+/* By file, and then by path: the first of each run is the one that carries the content. */
+static int by_file(const void *a, const void *b)
+{
+	const struct walk_entry *x = *(struct walk_entry *const *)a;
+	const struct walk_entry *y = *(struct walk_entry *const *)b;
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return strcmp(x->path, y->path);
+}
+
+static void find_hardlinks(struct walk *walk)
+{
+	struct walk_entry **linked = xcalloc(walk->count + 1, sizeof(struct walk_entry *));
+	size_t count = 0;
+
+	for (size_t i = 0; i < walk->count; i++)
+		if (walk->entries[i].linked)
+			linked[count++] = &walk->entries[i];
+	qsort(linked, count, sizeof(*linked), by_file);
+	const struct walk_entry *first = NULL;
+	for (size_t i = 0; i < count; i++) {
+		if (!first || first->dev != linked[i]->dev || first->ino != linked[i]->ino) {
+			first = linked[i];
+			continue;
+		}
+		linked[i]->hardlink = first->path;
+		linked[i]->size = 0;
+	}
+	free(linked);
+}
+
+int walk_tree(int tree, bool (*leave_out)(const char *path, void *data), void *data,
+	      struct walk *walk, struct error *err)
+{
+	struct walker walker = { .walk = walk, .leave_out = leave_out, .data = data };
+	struct stat st;
+	int fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		error_errno(err, errno, "opening the tree");
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	if (add_entry(walk, fd, ".", "", &st, err) < 0) {
+		close(fd);
+		return -1;
+	}
+	if (walk_folder(&walker, fd, "", err) < 0)
+		return -1;
+	qsort(walk->entries, walk->count, sizeof(*walk->entries), by_path);
+	find_hardlinks(walk);
+	return 0;
+}
+
+void walk_release(struct walk *walk)
+{
+	for (size_t i = 0; i < walk->count; i++) {
+		struct walk_entry *entry = &walk->entries[i];
+		for (size_t x = 0; x < entry->xattr_count; x++) {
+			free(entry->xattrs[x].name);
+			free(entry->xattrs[x].value);
+		}
+		free(entry->xattrs);
+		free(entry->symlink);
+		free(entry->path);
+	}
+	free(walk->entries);
+	*walk = WALK_INIT;
+}

@@ -1,0 +1,47 @@
+/*
+ * What is in a tree, as a list sorted by the bytes of the paths: a tarball's order.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct walk_xattr {
+	char *name;
+	void *value;
+	size_t size;
+};
+
+struct walk_entry {
+	char *path; /* "" for the top folder; no "./" */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	uint64_t size; /* bytes; 0 unless a regular file that is not a link to another */
+	int64_t mtime; /* Unix seconds */
+	char *symlink; /* target, or NULL */
+	const char *hardlink; /* path of the first entry of the same file, or NULL */
+	struct walk_xattr *xattrs; /* sorted by name */
+	size_t xattr_count;
+	dev_t dev;
+	ino_t ino;
+	bool linked; /* has other names */
+};
+
+struct walk {
+	struct walk_entry *entries;
+	size_t count, capacity;
+	uint64_t nodes; /* device nodes and sockets that were passed over */
+};
+
+#define WALK_INIT ((struct walk){ 0 })
+
+/* Lists the tree below the folder `tree`. Entries for whose path leave_out() is true are passed over,
+ * folders with all in them; it may be NULL. */
+int walk_tree(int tree, bool (*leave_out)(const char *path, void *data), void *data,
+	      struct walk *walk, struct error *err);
+void walk_release(struct walk *walk);
