@@ -1,0 +1,303 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/strbuf.h"
+#include "image/pack.h"
+
+enum { EPOCH = 1700000000, EARLIER = 1600000000 };
+
+struct fixture {
+	char *path;
+	int dir; /* scratch */
+	int tree;
+};
+
+static void put(int dir, const char *name, size_t size, unsigned seed)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	strbuf_reserve(&text, size);
+	for (size_t i = 0; i < size; i++) {
+		seed = seed * 1103515245 + 12345;
+		text.text[i] = (char)('a' + (seed >> 16) % 20);
+	}
+	text.length = size;
+	autoclose int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write_all(fd, text.text, text.length, name, NULL), 0);
+}
+
+static void set_time(int dir, const char *name, time_t when)
+{
+	struct timespec times[2] = { { .tv_sec = when }, { .tv_sec = when, .tv_nsec = 123456789 } };
+	assert_int_equal(utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+static char long_name[201];
+
+static void make_tree(int tree)
+{
+	memset(long_name, 'n', sizeof(long_name) - 1);
+	assert_int_equal(mkdirat(tree, "usr", 0755), 0);
+	assert_int_equal(mkdirat(tree, "usr/bin", 0755), 0);
+	assert_int_equal(mkdirat(tree, "empty", 01777), 0);
+	put(tree, "usr/bin/small", 1000, 1);
+	put(tree, "usr/bin/exact", 1024, 2);
+	put(tree, "usr/bin/big", (3 << 20) + 77, 3);
+	put(tree, "usr/bin/mib", 1 << 20, 4);
+	put(tree, "none", 0, 5);
+	put(tree, long_name, 10, 6);
+	put(tree, "gr\xc3\xbc\xc3\x9f" "e", 10, 7);
+	put(tree, "bad\xff\xfe", 10, 8);
+	for (unsigned i = 0; i < 300; i++) {
+		autofree char *name = xasprintf("usr/file%03u", i);
+		put(tree, name, i * 37, i);
+		set_time(tree, name, EARLIER + (time_t)i);
+	}
+	assert_int_equal(linkat(tree, "usr/bin/small", tree, "a-link", 0), 0);
+	assert_int_equal(symlinkat("../target with spaces", tree, "usr/symlink"), 0);
+	assert_int_equal(mkfifoat(tree, "usr/fifo", 0600), 0);
+	assert_int_equal(fchmodat(tree, "usr/bin/small", 04755, 0), 0);
+	set_time(tree, "usr/bin/exact", EPOCH + 1000);
+	autoclose int fd = openat(tree, "usr/bin/exact", O_RDONLY | O_CLOEXEC);
+	if (geteuid() == 0) {
+		/* cap_net_raw=ep, as the kernel stores it */
+		static const unsigned char cap[20] = { 1, 0, 0, 2, 0, 0x20 };
+		assert_int_equal(fsetxattr(fd, "security.capability", cap, sizeof(cap), 0), 0);
+		assert_int_equal(fchownat(tree, "empty", 70000, 3000000, 0), 0);
+	}
+}
+
+static int setup(void **state)
+{
+	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
+	const char *tmp = getenv("TMPDIR");
+	fixture->path = xasprintf("%s/pack.XXXXXX", tmp ? tmp : "/dev/shm");
+	assert_non_null(mkdtemp(fixture->path));
+	fixture->dir = dir_open(AT_FDCWD, fixture->path, false, 0, NULL);
+	fixture->tree = dir_open(fixture->dir, "tree", true, 0755, NULL);
+	make_tree(fixture->tree);
+	*state = fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+	close(fixture->tree);
+	close(fixture->dir);
+	tree_remove(AT_FDCWD, fixture->path, NULL);
+	free(fixture->path);
+	free(fixture);
+	return 0;
+}
+
+static int pack(struct fixture *fixture, const char *name, unsigned threads, bool single,
+		struct image_packed *packed)
+{
+	struct error err = ERROR_INIT;
+	struct image_pack job = {
+		.tree = fixture->tree,
+		.epoch = EPOCH,
+		.threads = threads,
+		.single_member = single,
+	};
+	int fd = openat(fixture->dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	assert_true(fd >= 0);
+	if (image_pack(&job, fd, name, packed, &err) < 0)
+		fail_msg("%s", err.message);
+	if (image_verify(fd, name, packed, threads, NULL, &err) < 0)
+		fail_msg("%s", err.message);
+	return fd;
+}
+
+static void same_bytes_for_any_thread_count(void **state)
+{
+	AUTO(image_packed_release) struct image_packed one = IMAGE_PACKED_INIT;
+	close(pack(*state, "one", 1, false, &one));
+	assert_true(one.members > 10);
+	for (unsigned threads = 2; threads <= 5; threads++) {
+		AUTO(image_packed_release) struct image_packed more = IMAGE_PACKED_INIT;
+		close(pack(*state, "more", threads, false, &more));
+		assert_true(digest_equal(&one.gzip, &more.gzip));
+		assert_true(digest_equal(&one.tar, &more.tar));
+	}
+}
+
+static void single_member_has_the_same_tar(void **state)
+{
+	AUTO(image_packed_release) struct image_packed many = IMAGE_PACKED_INIT;
+	AUTO(image_packed_release) struct image_packed single = IMAGE_PACKED_INIT;
+	close(pack(*state, "many", 2, false, &many));
+	close(pack(*state, "single", 2, true, &single));
+	assert_true(digest_equal(&many.tar, &single.tar));
+	assert_false(digest_equal(&many.gzip, &single.gzip));
+	assert_int_equal(single.members, 1);
+}
+
+static void gzip_headers_tell_nothing(void **state)
+{
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	for (int single = 0; single < 2; single++) {
+		unsigned char header[10];
+		int fd = pack(*state, "header", 2, single, &packed);
+		assert_int_equal(pread(fd, header, sizeof(header), 0), sizeof(header));
+		close(fd);
+		static const unsigned char expected[8] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0 };
+		assert_memory_equal(header, expected, sizeof(expected));
+		assert_int_equal(header[9], 255);
+		image_packed_release(&packed);
+	}
+}
+
+static void run(const char *const *argv)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status)
+		fail_msg("%s ended with %d", argv[0], status);
+}
+
+/* Unpacked by GNU tar it is the same tree: packed again it has the same bytes. */
+static void tar_unpacks_the_same_tree(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const readers[] = { "tar", "bsdtar" };
+
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	close(pack(fixture, "round.tar.gz", 2, false, &packed));
+	for (size_t i = 0; i < 2; i++) {
+		autofree char *archive = xasprintf("%s/round.tar.gz", fixture->path);
+		autofree char *copy = xasprintf("%s/%s", fixture->path, readers[i]);
+		assert_int_equal(mkdir(copy, 0755), 0);
+		const char *gnu[] = { "tar", "-C", copy, "--numeric-owner", "--xattrs",
+				      "--xattrs-include=*", "-xpzf", archive, NULL };
+		const char *bsd[] = { "bsdtar", "-C", copy, "--numeric-owner", "-xpzf", archive,
+				      NULL };
+		run(i ? bsd : gnu);
+		struct fixture again = { .path = fixture->path, .dir = fixture->dir };
+		again.tree = dir_open(AT_FDCWD, copy, false, 0, NULL);
+		AUTO(image_packed_release) struct image_packed repacked = IMAGE_PACKED_INIT;
+		close(pack(&again, "again", 2, false, &repacked));
+		close(again.tree);
+		assert_int_equal(packed.entries, repacked.entries);
+		if (!digest_equal(&packed.tar, &repacked.tar))
+			fail_msg("what %s unpacked differs", readers[i]);
+	}
+}
+
+static void expect_damage(struct fixture *fixture, int fd, const struct image_packed *packed)
+{
+	struct error err = ERROR_INIT;
+	(void)fixture;
+	assert_int_equal(image_verify(fd, "damaged", packed, 2, NULL, &err), -1);
+	assert_int_equal(err.kind, ERROR_TRUST);
+	error_clear(&err);
+}
+
+static void damage_is_found(void **state)
+{
+	for (int single = 0; single < 2; single++) {
+		AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+		autoclose int fd = pack(*state, "damage", 2, single, &packed);
+		char byte;
+		off_t middle = (off_t)packed.gzip_bytes / 2;
+
+		assert_int_equal(pread(fd, &byte, 1, middle), 1);
+		byte ^= 1;
+		assert_int_equal(pwrite(fd, &byte, 1, middle), 1);
+		expect_damage(*state, fd, &packed);
+		byte ^= 1;
+		assert_int_equal(pwrite(fd, &byte, 1, middle), 1);
+		assert_int_equal(image_verify(fd, "mended", &packed, 2, NULL, NULL), 0);
+
+		assert_int_equal(ftruncate(fd, (off_t)packed.gzip_bytes + 1), 0);
+		expect_damage(*state, fd, &packed);
+		assert_int_equal(ftruncate(fd, (off_t)packed.gzip_bytes - 1), 0);
+		expect_damage(*state, fd, &packed);
+	}
+}
+
+static void cut_at_a_member_border_is_found(void **state)
+{
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	autoclose int fd = pack(*state, "cut", 2, false, &packed);
+	uint32_t last = packed.member_sizes[packed.members - 1];
+
+	assert_int_equal(ftruncate(fd, (off_t)(packed.gzip_bytes - last)), 0);
+	expect_damage(*state, fd, &packed);
+}
+
+static void a_change_moves_few_members(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(image_packed_release) struct image_packed before = IMAGE_PACKED_INIT;
+	AUTO(image_packed_release) struct image_packed after = IMAGE_PACKED_INIT;
+	close(pack(fixture, "before", 2, false, &before));
+	put(fixture->tree, "usr/file000a", 2000, 99);
+	set_time(fixture->tree, "usr/file000a", EARLIER);
+	set_time(fixture->tree, "usr", EPOCH);
+	close(pack(fixture, "after", 2, false, &after));
+	assert_int_equal(unlinkat(fixture->tree, "usr/file000a", 0), 0);
+	assert_int_equal(after.entries, before.entries + 1);
+	/* The members at the end are the same ones. */
+	for (unsigned i = 1; i <= 3; i++)
+		assert_int_equal(before.member_sizes[before.members - i],
+				 after.member_sizes[after.members - i]);
+}
+
+static bool no_usr(const char *path, void *data)
+{
+	(void)data;
+	return strcmp(path, "usr") == 0;
+}
+
+static void left_out_and_dropped(void **state)
+{
+	struct fixture *fixture = *state;
+	struct image_pack job = {
+		.tree = fixture->tree, .epoch = EPOCH, .threads = 1, .leave_out = no_usr
+	};
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	autoclose int fd = openat(fixture->dir, "out", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	assert_int_equal(mknodat(fixture->tree, "sock", S_IFSOCK | 0600, 0), 0);
+	assert_int_equal(image_pack(&job, fd, "out", &packed, NULL), 0);
+	assert_int_equal(unlinkat(fixture->tree, "sock", 0), 0);
+	assert_int_equal(packed.nodes_dropped, 1);
+	assert_int_equal(packed.entries, 7); /* ., a-link, bad.., empty, gr..e, nnn.., none */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(same_bytes_for_any_thread_count),
+		cmocka_unit_test(single_member_has_the_same_tar),
+		cmocka_unit_test(gzip_headers_tell_nothing),
+		cmocka_unit_test(tar_unpacks_the_same_tree),
+		cmocka_unit_test(damage_is_found),
+		cmocka_unit_test(cut_at_a_member_border_is_found),
+		cmocka_unit_test(a_change_moves_few_members),
+		cmocka_unit_test(left_out_and_dropped),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
