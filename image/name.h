@@ -35,6 +35,9 @@ bool arch_runs_here(const char *arch);
 int template_name_resolve(struct template_name *name, const char *text, const struct strvec *roots,
 			  struct error *err);
 
+/* Appends every OS-RELEASE that the roots hold, sorted. */
+void template_releases(const struct strvec *roots, struct strvec *names);
+
 /* "debian-12-x86_64", "debian-12-x86_64-minimal": the set is left out when it is default. To be
  * freed. */
 char *template_name_text(const struct template_name *name);
