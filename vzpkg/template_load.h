@@ -1,0 +1,10 @@
+/*
+ * Loading into a given loader: what template_load() and template_lint() have in common. For
+ * vzpkg/template*.c only.
+ */
+#pragma once
+
+#include "vzpkg/template_file.h"
+
+/* Fills loader->template, whose memory is zero. -1: failed, or ended at a mistake. */
+int template_load_into(struct loader *loader, const char *name);
