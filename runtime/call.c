@@ -50,7 +50,8 @@ static int close_others(const struct call *call)
 {
 	size_t count = call->keep_count + 2;
 	autofree int *keep = xcalloc(count, sizeof(*keep));
-	memcpy(keep, call->keep, call->keep_count * sizeof(*keep));
+	for (size_t i = 0; i < call->keep_count; i++)
+		keep[i] = call->keep[i];
 	keep[count - 2] = call->channel[1];
 	keep[count - 1] = call->failure[1];
 	qsort(keep, count, sizeof(*keep), compare);

@@ -97,12 +97,22 @@ static void find_taken(struct taken *taken)
 	add_unmapped(taken, "/proc/self/gid_map");
 }
 
+static char *record_name(unsigned base)
+{
+	return xasprintf("%u.cgroups", base);
+}
+
 static bool try_block(struct id_block *block, unsigned number)
 {
 	unsigned base = number * ID_BLOCK_SIZE;
-	autofree char *name = xasprintf("%u", base);
+	autofree char *name = xasprintf("%u", base), *record = record_name(base);
 	if (!lock_try(&block->lock, block->dir, name, LOCK_EXCLUSIVE))
 		return false;
+	/* Its last owner was killed and something of it may still be there: left to the sweep. */
+	if (faccessat(block->dir, record, F_OK, 0) == 0) {
+		lock_release(&block->lock);
+		return false;
+	}
 	/* Accounts of a directory service that cannot be listed can still be asked for. */
 	if (getpwuid(base) || getgrgid(base)) {
 		lock_remove(&block->lock, block->dir, name);
@@ -146,11 +156,6 @@ int id_block_take(const char *lock_dir, struct id_block *block, struct error *er
 		  ID_BLOCK_SIZE, path);
 	return error_hint(err, "see /proc/self/uid_map and /etc/subuid; inside another container, "
 			       "map more ids into that one");
-}
-
-static char *record_name(unsigned base)
-{
-	return xasprintf("%u.cgroups", base);
 }
 
 int id_block_record(struct id_block *block, const struct strvec *folders, struct error *err)

@@ -65,6 +65,8 @@ static const char *const refused[] = {
 	"request_key",
 	"keyctl",
 	"userfaultfd",
+	"ptrace",
+	"pidfd_getfd",
 	"process_vm_readv",
 	"process_vm_writev",
 	"kcmp",

@@ -95,7 +95,9 @@ static void limit(int resource, rlim_t soft, rlim_t hard)
  * the limit one by one, so that is not large. */
 static void set_limits(void)
 {
-	limit(RLIMIT_CORE, 0, 0);
+	/* core(5): 0 would keep files from being written, but not the host's crash handler from being
+	 * started; 1 does both. */
+	limit(RLIMIT_CORE, 1, 1);
 	limit(RLIMIT_NOFILE, 1024, 4096);
 	limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
 }

@@ -11,6 +11,12 @@
  * cgroup namespace. Its root is an idmapped mount of the tree, so ids on disk stay as they are. It
  * has its own /dev (tmpfs; null zero full random urandom tty, pts, shm), /proc, /sys (read-only) and
  * /tmp and /run (tmpfs), no network but a loopback that is up, and a static init as PID 1 that reaps.
+ * The folders dev, proc, run, sys and tmp are made in the tree if they are not there, and stay.
+ *
+ * Its root has no CAP_SYS_ADMIN, and a system call filter refuses mounting, new namespaces, modules and
+ * the like; set-user-id programs work (no_new_privs is not set), since package scripts use them.
+ * PID 1 has another root, so that ischroot(1) says yes and packages do not look for services.
+ *
  * All is gone when PID 1 dies, and PID 1 dies with the thread that called ve_start().
  *
  * Needs root and Linux ≥ 5.12 (idmapped mounts; tmpfs ≥ 6.3). Where the kernel refuses, the error is
@@ -27,8 +33,10 @@
 
 struct ve;
 
-/* A file or folder of the host shown inside. The target is made (empty) if it is not there, and an
- * empty one that was made is removed again from the tree by ve_free(). */
+/* A file or folder of the host shown inside, without what is mounted below it. The target is made
+ * (empty) if it is not there, and an empty one that was made is removed again from the tree by
+ * ve_free(); so a tree is for one VE at a time. A read-only one keeps the ids of the host: what the VE
+ * shall read must be readable for all. A writable one has its ids mapped like the tree. */
 struct ve_bind {
 	const char *source; /* absolute path on the host */
 	const char *target; /* absolute path in the VE */
@@ -71,9 +79,10 @@ struct ve_command {
 		*env; /* NULL-terminated, complete; NULL: PATH, HOME, TERM=dumb, LANG=C.UTF-8 */
 	const char *cwd; /* NULL: "/" */
 	int script; /* descriptor of a script to run as argv[0] (which then only names
-				 * it), or -1; it need not exist in the VE */
+				 * it), or -1; it need not exist in the VE. It sees itself as
+				 * /run/vz-script/NAME, by the last part of argv[0] */
 	int input; /* standard input, or -1 for /dev/null */
-	unsigned time_limit_s; /* 0: none; then the VE's processes are killed: ERROR_TIME_LIMIT */
+	unsigned time_limit_s; /* 0: none; then the whole VE is killed: ERROR_TIME_LIMIT */
 
 	/* Receives standard output and error together, a line at a time without its newline; NULL:
 	 * dropped. The last `VE_OUTPUT_KEPT` bytes are kept for ve_result.output in any case. */
@@ -90,7 +99,8 @@ struct ve_result {
 
 /* Runs one command to its end, with no descriptor of ours open but 0, 1 and 2. What it left in the
  * background goes on until ve_free(). -1 means that it could not be run, or was stopped by the time
- * limit or by a signal to us; how it ended by itself is in *ret. */
+ * limit or by a signal to us; how it ended by itself is in *ret. After ERROR_EXEC the VE goes on, after
+ * any other error it has ended and can only be freed. */
 int ve_run(struct ve *ve, const struct ve_command *command, struct ve_result *ret,
 	   struct error *err);
 

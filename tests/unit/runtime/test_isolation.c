@@ -253,8 +253,9 @@ static const char *other_kernels(void)
 static const char *kernel_interfaces(void)
 {
 	static const long calls[] = {
-		SYS_bpf,         SYS_perf_event_open, SYS_userfaultfd, SYS_keyctl, SYS_add_key,
-		SYS_request_key, SYS_io_uring_setup,  SYS_swapon,      SYS_acct,   SYS_quotactl
+		SYS_bpf,     SYS_perf_event_open, SYS_userfaultfd,    SYS_keyctl,
+		SYS_add_key, SYS_request_key,     SYS_io_uring_setup, SYS_swapon,
+		SYS_acct,    SYS_quotactl,        SYS_ptrace,         SYS_pidfd_getfd
 	};
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
 		const char *found = refused(syscall(calls[i], 0, 0, 0, 0, 0), EPERM_ONLY);
@@ -361,7 +362,7 @@ static const char *limits(void)
 {
 	struct rlimit limit;
 	getrlimit(RLIMIT_CORE, &limit);
-	if (limit.rlim_cur || limit.rlim_max)
+	if (limit.rlim_cur > 1 || limit.rlim_max > 1)
 		return "core files are written";
 	getrlimit(RLIMIT_NOFILE, &limit);
 	return limit.rlim_cur == 1024 ? NULL : "the limit of descriptors is another";

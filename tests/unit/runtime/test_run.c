@@ -155,7 +155,7 @@ static void what_cannot_be_run(void **state)
 {
 	(void)state;
 	struct error err = ERROR_INIT;
-	struct ve_result result;
+	struct ve_result result = { 0 };
 	const char *argv[4] = { "no-such-program", NULL };
 	struct ve_command command = { .argv = argv, .script = -1, .input = -1 };
 	assert_int_equal(ve_run(ve, &command, &result, &err), -1);
