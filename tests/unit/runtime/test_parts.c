@@ -218,6 +218,10 @@ static int start_and_run(uint64_t memory_max, struct error *err)
 {
 	struct ve_spec spec = fixture_spec(&fixture);
 	struct ve *ve = NULL;
+	/* The fixture's descriptor is of a mount that is not in this namespace. */
+	autofree char *path = xasprintf("%s/tree", fixture.dir);
+	autoclose int tree = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	spec.tree = tree;
 	spec.memory_max = memory_max;
 	if (ve_start(&spec, &ve, err) < 0)
 		return -1;
