@@ -104,6 +104,7 @@ int app_plan(struct app *app, const struct template *template, const struct strv
 		.pm = app_pm(app, err),
 		.report = app->report,
 		.offline = app->options.offline,
+		.timeout_s = app->options.timeout_s,
 	};
 	AUTO(strvec_release) struct strvec packages = STRVEC_INIT;
 

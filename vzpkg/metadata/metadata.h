@@ -20,7 +20,8 @@ struct metadata_index {
 	char *path; /* below pm/, of the compressed file as fetched */
 	char *title; /* "bookworm/main amd64 Packages" */
 	struct digest digest; /* of that file, from signed metadata: the key of the .solv cache */
-	uint64_t size;
+	uint64_t size; /* bytes of that file */
+	uint64_t plain_size; /* bytes when decompressed; 0: not said */
 };
 
 struct metadata_repository {
@@ -47,6 +48,7 @@ struct metadata_options {
 	struct fetcher *fetcher;
 	struct report *report;
 	bool offline; /* use what is there, as verified as ever; ERROR_NO_METADATA if absent */
+	unsigned timeout_s; /* for the lock; 0: try once */
 	int64_t now; /* for Valid-Until; 0: the clock */
 };
 
