@@ -77,7 +77,7 @@ static int settle(const struct call *call, struct error *err)
 		return error_errno(err, errno, "changing to the VE's root");
 	if (call->ve->personality_32 && personality(PER_LINUX32) < 0)
 		return error_errno(err, errno, "setting the personality");
-	if (seccomp_filter_load(call->ve->filter) < 0)
+	if (seccomp_filter_load(call->ve->call_filter) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");
 	if (capability_limit() < 0)
 		return error_errno(err, errno, "dropping capabilities");

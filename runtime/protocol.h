@@ -34,6 +34,7 @@ enum vzinit_kind {
 	VZINIT_READY = 1,
 	VZINIT_ENDED, /* value: status as of waitpid(2) */
 	VZINIT_FAILED, /* value: errno; step: what failed */
+	VZINIT_LISTENER, /* before PID 1 is executed: the filter's listener comes with it */
 	VZINIT_SETUP_FAILED, /* before PID 1 is executed: an error as of wire.h follows */
 };
 

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "runtime/notify.h"
 #include "runtime/output.h"
 #include "runtime/protocol.h"
 #include "runtime/state.h"
@@ -159,18 +160,23 @@ static int wait_for(const struct ve *ve, const struct ve_command *command, struc
 		{ .fd = output->fd, .events = POLLIN },
 		{ .fd = ve->control, .events = POLLIN },
 		{ .fd = interrupt_fd(), .events = POLLIN },
+		{ .fd = ve->listener, .events = POLLIN },
 	};
 	for (;;) {
 		int64_t left = command->time_limit_s ? deadline - now_ms() : INT32_MAX;
 		if (left <= 0)
 			return too_late(command, err);
-		if (poll(polled, 3, (int)(left > INT32_MAX ? INT32_MAX : left)) < 0 &&
+		if (poll(polled, 4, (int)(left > INT32_MAX ? INT32_MAX : left)) < 0 &&
 		    errno != EINTR)
 			return error_errno(err, errno, "waiting for %s", command->argv[0]);
 		if (interrupt_check(err) < 0)
 			return -1;
 		if (polled[0].revents && !output_read(output))
 			polled[0].fd = -1; /* it has closed its output, and goes on */
+		if (polled[3].revents & POLLIN)
+			notify_answer(ve);
+		else if (polled[3].revents)
+			polled[3].fd = -1; /* the VE has ended */
 		if (!polled[1].revents)
 			continue;
 		int result = take_reply(ve, command, status, err);

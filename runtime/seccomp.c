@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -144,7 +145,23 @@ static int add_architectures(scmp_filter_ctx filter)
 	return result == -EEXIST ? 0 : result;
 }
 
-static int build(scmp_filter_ctx filter, bool no_sync)
+static int add_nodes(scmp_filter_ctx filter)
+{
+	static const unsigned kinds[] = { S_IFCHR, S_IFBLK };
+	int result = 0;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && result == 0; i++) {
+		result = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(mknodat), 1,
+					  SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]));
+		/* Newer architectures have only the other one. */
+		if (result == 0)
+			result = seccomp_rule_add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(mknod), 1,
+						  SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]));
+		result = result == -EDOM ? 0 : result;
+	}
+	return result;
+}
+
+static int build(scmp_filter_ctx filter, bool no_sync, bool notify)
 {
 	int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
 	if (result == 0)
@@ -159,18 +176,20 @@ static int build(scmp_filter_ctx filter, bool no_sync)
 		result = add_clone(filter);
 	if (result == 0)
 		result = add_ioctl(filter);
+	if (result == 0 && notify)
+		result = add_nodes(filter);
 	/* A tree instead of a list: each call of each process passes through it. */
 	if (result == 0)
 		seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return result;
 }
 
-int seccomp_filter_new(bool no_sync, void **ret, struct error *err)
+int seccomp_filter_new(bool no_sync, bool notify, void **ret, struct error *err)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (!filter)
 		return error_set(err, ERROR_SYSTEM, "creating a system call filter failed");
-	int result = build(filter, no_sync);
+	int result = build(filter, no_sync, notify);
 	if (result < 0) {
 		seccomp_release(filter);
 		return error_errno(err, -result, "creating a system call filter");
@@ -182,7 +201,10 @@ int seccomp_filter_new(bool no_sync, void **ret, struct error *err)
 int seccomp_filter_load(void *filter)
 {
 	int result = seccomp_load(filter);
-	return result < 0 ? (errno = -result, -1) : 0;
+	if (result < 0)
+		return errno = -result, -1;
+	int listener = seccomp_notify_fd(filter);
+	return listener > 0 ? listener : 0;
 }
 
 void seccomp_filter_free(void *filter)

@@ -11,9 +11,11 @@
 
 #include "base/error.h"
 
-/* *ret is a libseccomp filter, to be released with seccomp_filter_free(). */
-int seccomp_filter_new(bool no_sync, void **ret, struct error *err);
+/* *ret is a libseccomp filter, to be released with seccomp_filter_free(). `notify`: making device
+ * nodes is left to who has the listener (notify.h), instead of failing. */
+int seccomp_filter_new(bool no_sync, bool notify, void **ret, struct error *err);
 
-/* For this process and what it starts; needs CAP_SYS_ADMIN in its user namespace. -1 with errno. */
+/* For this process and what it starts; needs CAP_SYS_ADMIN in its user namespace. Returns -1 with
+ * errno, 0, or the listener if the filter has one: the caller owns it. */
 int seccomp_filter_load(void *filter);
 void seccomp_filter_free(void *filter);

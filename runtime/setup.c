@@ -47,11 +47,20 @@ int setup_hand_over(const struct setup *setup, struct error *err)
 int setup_wait(const struct setup *setup, struct error *err)
 {
 	char message[MESSAGE_MAX];
-	struct vzinit_reply reply;
-	ssize_t size = wire_receive(setup->ve->control, message, sizeof(message), NULL, NULL);
-	if (size < (ssize_t)sizeof(reply))
-		return error_set(err, ERROR_CONTAINER, "the VE's first process ended early");
-	memcpy(&reply, message, sizeof(reply));
+	struct vzinit_reply reply = { 0 };
+	ssize_t size;
+	do {
+		int listener = -1;
+		size_t count = 1;
+		size = wire_receive(setup->ve->control, message, sizeof(message), &listener,
+				    &count);
+		if (count)
+			setup->ve->listener = listener;
+		if (size < (ssize_t)sizeof(reply))
+			return error_set(err, ERROR_CONTAINER,
+					 "the VE's first process ended early");
+		memcpy(&reply, message, sizeof(reply));
+	} while (reply.kind == VZINIT_LISTENER);
 	if (reply.kind == VZINIT_READY)
 		return 0;
 	return wire_unpack_error(message + sizeof(reply), (size_t)size - sizeof(reply), err);
@@ -128,9 +137,11 @@ static int set_identity(const struct setup *setup, struct error *err)
 }
 
 /* The filter first: without no_new_privs it takes CAP_SYS_ADMIN, which goes then. */
-static int restrict_self(const struct ve *ve, struct error *err)
+static int restrict_self(const struct ve *ve, int inner, struct error *err)
 {
-	if (seccomp_filter_load(ve->filter) < 0)
+	struct vzinit_reply message = { .kind = VZINIT_LISTENER };
+	autoclose int listener = seccomp_filter_load(ve->filter);
+	if (listener < 0 || wire_send(inner, &message, sizeof(message), &listener, 1) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");
 	if (capability_limit() < 0)
 		return error_errno(err, errno, "dropping capabilities");
@@ -163,7 +174,7 @@ static int prepare(struct setup *setup, struct error *err)
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* again: changing ids has cleared it */
 	set_limits();
 	if (rootfs_enter(setup->spec, &setup->ve->root, err) < 0 ||
-	    restrict_self(setup->ve, err) < 0)
+	    restrict_self(setup->ve, setup->inner, err) < 0)
 		return -1;
 	return execute(setup, err);
 }

@@ -19,7 +19,9 @@ struct ve {
 	struct id_block ids;
 	struct cgroup group;
 	struct rootfs root;
-	void *filter;
+	void *filter; /* of PID 1 and all commands */
+	void *call_filter; /* of ve_call() */
+	int listener; /* where calls of `filter` wait to be answered: notify.h */
 	bool personality_32;
 };
 

@@ -106,6 +106,7 @@ static struct ve *ve_new(const struct ve_spec *spec)
 		.name = xstrdup(spec->name),
 		.pidfd = -1,
 		.control = -1,
+		.listener = -1,
 		.tree = fcntl(spec->tree, F_DUPFD_CLOEXEC, 0),
 		.ids = ID_BLOCK_INIT,
 		.group = CGROUP_INIT,
@@ -122,7 +123,8 @@ int ve_start(const struct ve_spec *spec, struct ve **ret, struct error *err)
 		return -1;
 	ve = ve_new(spec);
 	if (id_block_take(spec->lock_dir, &ve->ids, err) < 0 ||
-	    seccomp_filter_new(spec->no_sync, &ve->filter, err) < 0 ||
+	    seccomp_filter_new(spec->no_sync, true, &ve->filter, err) < 0 ||
+	    seccomp_filter_new(spec->no_sync, false, &ve->call_filter, err) < 0 ||
 	    make_groups(spec, ve, err) < 0 || launch(spec, ve, err) < 0 || interrupt_check(err) < 0)
 		return error_wrap(err, "starting the VE %s", spec->name);
 	*ret = steal_ptr(ve);
@@ -162,12 +164,14 @@ void ve_free(struct ve *ve)
 	ve_kill(ve);
 	close_fd(ve->pidfd);
 	close_fd(ve->control);
+	close_fd(ve->listener);
 	rootfs_clean(&ve->root, ve->tree);
 	rootfs_release(&ve->root);
 	close_fd(ve->tree);
 	cgroup_release(&ve->group);
 	id_block_release(&ve->ids);
 	seccomp_filter_free(ve->filter);
+	seccomp_filter_free(ve->call_filter);
 	free(ve->name);
 	free(ve);
 }

@@ -15,6 +15,7 @@
  *
  * Its root has no CAP_SYS_ADMIN, and a system call filter refuses mounting, new namespaces, modules and
  * the like; set-user-id programs work (no_new_privs is not set), since package scripts use them.
+ * Nodes that scripts make (mknod) are made for them if they are harmless, and work in /dev only.
  * PID 1 has another root, so that ischroot(1) says yes and packages do not look for services.
  *
  * All is gone when PID 1 dies, and PID 1 dies with the thread that called ve_start().

@@ -137,11 +137,58 @@ static const char *own_loopback(void)
 	return NULL;
 }
 
+/* Those on the list can be made, and do not work; others cannot. */
 static const char *make_node(void)
 {
-	const char *found = refused(mknod("/tmp/node", S_IFCHR | 0666, makedev(1, 3)), EPERM_ONLY);
+	struct stat st;
+	umask(027);
+	if (mknod("/tmp/node", S_IFCHR | 0666, makedev(1, 3)) < 0)
+		return strerror(errno);
+	umask(022);
+	if (stat("/tmp/node", &st) < 0 || st.st_rdev != makedev(1, 3) || st.st_uid != 0 ||
+	    (st.st_mode & 07777) != 0640)
+		return "it is another than was asked for";
+	const char *found = refused(open("/tmp/node", O_RDWR), EACCES, EACCES);
+	if (!found)
+		found = refused(mknod("/tmp/node", S_IFCHR | 0666, makedev(1, 3)), EEXIST, EEXIST);
+	if (!found)
+		found = refused(mknod("/tmp/memory", S_IFCHR | 0666, makedev(1, 1)), EPERM_ONLY);
 	return found ? found
-		     : refused(mknod("/tmp/node", S_IFBLK | 0666, makedev(254, 0)), EPERM_ONLY);
+		     : refused(mknod("/tmp/disk", S_IFBLK | 0666, makedev(1, 3)), EPERM_ONLY);
+}
+
+static const char *make_node_elsewhere(void)
+{
+	autoclose int dev = open("/dev", O_RDONLY | O_DIRECTORY);
+	const char *found = refused(mknod("/proc/node", S_IFCHR, makedev(1, 3)), ENOENT, EPERM);
+	if (!found)
+		found = refused(mknod("/no/folder/node", S_IFCHR, makedev(1, 3)), ENOENT, ENOENT);
+	if (!found)
+		found = refused(syscall(SYS_mknodat, AT_FDCWD, 8, S_IFCHR, makedev(1, 3)), EFAULT,
+				EFAULT);
+	if (found)
+		return found;
+	if (mknodat(dev, "shm/node", S_IFCHR | 0666, makedev(1, 5)) < 0 || chdir("/dev") < 0 ||
+	    mknod("../dev/shm/other", S_IFCHR | 0666, makedev(5, 1)) < 0 || chdir("/") < 0)
+		return strerror(errno);
+	if (symlink("/../../../../../../run", "/tmp/up") < 0 ||
+	    mknod("/tmp/up/node", S_IFCHR | 0666, makedev(1, 3)) < 0)
+		return strerror(errno);
+	return access("/run/node", F_OK) < 0 ? "a link led elsewhere" : NULL;
+}
+
+/* In a process that is not root. */
+static const char *make_node_as_user(void)
+{
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		if (setresuid(1000, 1000, 1000) < 0)
+			_exit(1);
+		_exit(refused(mknod("/tmp/users", S_IFCHR | 0666, makedev(1, 3)), EPERM_ONLY) ? 2
+											      : 0);
+	}
+	return waitpid(child, &status, 0) == child && status == 0 ? NULL : "it worked";
 }
 
 static const char *make_fifo(void)
@@ -472,18 +519,49 @@ static const struct {
 	{                   \
 #name, name \
 	}
-	ROW(host_processes), ROW(host_files),   ROW(parent_of_root), ROW(mounts),
-	ROW(interfaces),     ROW(host_tcp),     ROW(outside_tcp),    ROW(host_abstract),
-	ROW(own_loopback),   ROW(make_node),    ROW(make_fifo),      ROW(node_in_tree),
-	ROW(mount_over),     ROW(remount),      ROW(unmount),        ROW(new_mount_calls),
-	ROW(change_root),    ROW(root_of_init), ROW(new_namespaces), ROW(enter_namespace),
-	ROW(file_handles),   ROW(modules),      ROW(other_kernels),  ROW(kernel_interfaces),
-	ROW(kernel_log),     ROW(settings),     ROW(host_memory),    ROW(clocks),
-	ROW(kill_init),      ROW(descriptors),  ROW(capabilities),   ROW(ids),
-	ROW(limits),         ROW(names),        ROW(groups),         ROW(devices),
+	ROW(host_processes),
+	ROW(host_files),
+	ROW(parent_of_root),
+	ROW(mounts),
+	ROW(interfaces),
+	ROW(host_tcp),
+	ROW(outside_tcp),
+	ROW(host_abstract),
+	ROW(own_loopback),
+	ROW(make_node),
+	ROW(make_node_elsewhere),
+	ROW(make_node_as_user),
+	ROW(make_fifo),
+	ROW(node_in_tree),
+	ROW(mount_over),
+	ROW(remount),
+	ROW(unmount),
+	ROW(new_mount_calls),
+	ROW(change_root),
+	ROW(root_of_init),
+	ROW(new_namespaces),
+	ROW(enter_namespace),
+	ROW(file_handles),
+	ROW(modules),
+	ROW(other_kernels),
+	ROW(kernel_interfaces),
+	ROW(kernel_log),
+	ROW(settings),
+	ROW(host_memory),
+	ROW(clocks),
+	ROW(kill_init),
+	ROW(descriptors),
+	ROW(capabilities),
+	ROW(ids),
+	ROW(limits),
+	ROW(names),
+	ROW(groups),
+	ROW(devices),
 	ROW(syncs),
 #if defined(__x86_64__)
-	ROW(syncs_i386),     ROW(refused_i386), ROW(refused_x32),
+	ROW(syncs_i386),
+	ROW(refused_i386),
+	ROW(refused_x32),
 #endif
 	ROW(climb), /* last: it changes the root */
 #undef ROW
