@@ -1,0 +1,19 @@
+/*
+ * Debian's Packages indexes into a libsolv repository. libsolv's reader drops Size, Priority and
+ * Essential: they are picked up while the text streams by and added as attributes of our own, which its
+ * cache format keeps.
+ */
+#pragma once
+
+#include <solv/repo.h>
+
+#include "base/error.h"
+#include "vzpkg/metadata/metadata.h"
+
+/* Names of the attributes: a number (enum package_priority), and one that is there or not. */
+#define ATTRIBUTE_PRIORITY "deb:priority"
+#define ATTRIBUTE_ESSENTIAL "deb:essential"
+
+/* Verifies the compressed file below `pm` by its digest, then reads it; it is decompressed in a process
+ * of its own, by which a hostile file can do no harm to this one. */
+int index_deb_read(int pm, const struct metadata_index *index, Repo *repo, struct error *err);
