@@ -666,6 +666,7 @@ static void run_checks(struct ve_spec *spec)
 				      .line = collect,
 				      .data = &found };
 
+	assert_true(tcp >= 0 && local >= 0);
 	struct ve *ve = fixture_start(spec);
 	assert_done(ve_run(ve, &command, &result, &err), &err);
 	ve_free(ve);

@@ -264,6 +264,55 @@ static void killed_caller_leaves_no_process(void **state)
 	assert_int_equal(ve_sweep(fixture.lock_dir), 0);
 }
 
+/* Processes that run this program or the init program of this build. */
+static unsigned ours(void)
+{
+	unsigned count = 0;
+	autofree char *self = fixture_self(), *init = realpath(fixture.init, NULL);
+	autoclosedir DIR *dir = opendir("/proc");
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		autofree char *path = xasprintf("/proc/%s/exe", entry->d_name);
+		char target[PATH_MAX];
+		ssize_t length = readlink(path, target, sizeof(target) - 1);
+		if (*entry->d_name < '1' || *entry->d_name > '9' || length <= 0)
+			continue;
+		target[length] = 0;
+		count += !strcmp(target, self) || !strcmp(target, init);
+	}
+	return count;
+}
+
+/* Also in the midst of starting and ending. */
+static void killed_at_any_moment(void **state)
+{
+	(void)state;
+	enum { TIMES = 40, STEP_NS = 250000 };
+	unsigned before = fixture_groups();
+	assert_int_equal(ours(), 1);
+	for (int i = 0; i < TIMES; i++) {
+		pid_t child = fork();
+		if (child == 0) {
+			struct ve_spec spec = fixture_spec(&fixture);
+			for (;;) {
+				struct ve *ve = NULL;
+				if (ve_start(&spec, &ve, NULL) == 0)
+					ve_free(ve);
+			}
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = (long)i * STEP_NS }, NULL);
+		assert_int_equal(kill(child, SIGKILL), 0);
+		assert_int_equal(waitpid(child, NULL, 0), child);
+	}
+	for (int i = 0; i < 300 && ours() > 1; i++)
+		nap();
+	assert_int_equal(ours(), 1);
+	ve_sweep(fixture.lock_dir);
+	assert_int_equal(fixture_groups(), before);
+	assert_int_equal(blocks(), 0);
+	struct ve_spec spec = fixture_spec(&fixture);
+	ve_free(fixture_start(&spec));
+}
+
 /* ---- what is refused -------------------------------------------------------------------------- */
 
 static void expect_failure(const struct ve_spec *spec, enum error_kind kind, const char *word)
@@ -331,6 +380,7 @@ int main(void)
 		TEST(links_in_the_tree),
 		TEST(limits_hold),
 		TEST(killed_caller_leaves_no_process),
+		TEST(killed_at_any_moment),
 		TEST(refusals),
 		TEST(not_root),
 	};
