@@ -5,7 +5,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -13,6 +12,7 @@
 #include "base/file.h"
 #include "runtime/device.h"
 #include "runtime/mount.h"
+#include "runtime/target.h"
 
 /* The host's programs, and the little of /etc that they need. Links are made again as links. */
 static const char *const host_paths[ROOTFS_HOST_MAX] = {
@@ -49,82 +49,12 @@ static int prepare_tree(const struct ve_spec *spec, int userns, struct rootfs *r
 			    userns, path, err);
 }
 
-/* Below the tree, with the ids of the disk; never out of it. Returns 1 if it was made. */
-static int make_folder(int tree, const char *path, mode_t mode, struct error *err)
-{
-	autofree char *parent = xstrdup(path);
-	char *slash = strrchr(parent, '/');
-	const char *name = slash ? slash + 1 : path;
-	if (slash)
-		*slash = 0;
-	autoclose int dir = open_in_root(tree, slash && *parent ? parent : ".",
-					 O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	if (dir < 0)
-		return error_errno(err, errno, "opening %s in the tree", slash ? parent : ".");
-	if (mkdirat(dir, name, 0700) < 0)
-		return errno == EEXIST ? 0
-				       : error_errno(err, errno, "creating %s in the tree", path);
-	if (fchmodat(dir, name, mode, 0) < 0)
-		return error_errno(err, errno, "setting the mode of %s in the tree", path);
-	return 1;
-}
-
 static int make_mount_points(int tree, struct error *err)
 {
 	for (size_t i = 0; i < COUNT(mount_points); i++)
-		if (make_folder(tree, mount_points[i].path, mount_points[i].mode, err) < 0)
+		if (target_folder(tree, mount_points[i].path, mount_points[i].mode, err) < 0)
 			return -1;
 	return 0;
-}
-
-/* Every folder on the way to `path`, which is not itself made. */
-static int make_parents(int tree, const char *path, struct strvec *made, struct error *err)
-{
-	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		autofree char *parent = xstrndup(path, (size_t)(slash - path));
-		int was_made = make_folder(tree, parent, 0755, err);
-		if (was_made < 0)
-			return -1;
-		if (was_made)
-			strvec_push(made, parent);
-	}
-	return 0;
-}
-
-static int make_file(int tree, const char *path, struct error *err)
-{
-	autofree char *parent = xstrdup(path);
-	char *slash = strrchr(parent, '/');
-	const char *name = slash ? slash + 1 : path;
-	if (slash)
-		*slash = 0;
-	autoclose int dir =
-		open_in_root(tree, slash ? parent : ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	if (dir < 0)
-		return error_errno(err, errno, "opening %s in the tree", parent);
-	autoclose int fd =
-		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return error_errno(err, errno, "creating %s in the tree", path);
-	return 1;
-}
-
-/* The place that a bind goes to. What is there stays as it is. */
-static int make_target(int tree, const char *target, bool folder, struct strvec *made,
-		       struct error *err)
-{
-	const char *path = target + strspn(target, "/");
-	autoclose int there = open_in_root(tree, path, O_PATH | O_CLOEXEC, 0);
-	if (there >= 0)
-		return 0;
-	if (errno != ENOENT)
-		return error_errno(err, errno, "opening %s in the tree", target);
-	if (make_parents(tree, path, made, err) < 0)
-		return -1;
-	int result = folder ? make_folder(tree, path, 0755, err) : make_file(tree, path, err);
-	if (result > 0)
-		strvec_push(made, path);
-	return result < 0 ? -1 : 0;
 }
 
 /* /dev, /proc, /run, /sys and /tmp are the VE's own and gone with it, and made by its first process. */
@@ -157,7 +87,7 @@ static int prepare_bind(const struct ve_spec *spec, const struct ve_bind *bind, 
 		return error_errno(err, errno, "looking at %s", bind->source);
 	if (spec->root_kind != VE_ROOT_TREE || on_own_mount(bind->target))
 		return 0;
-	return make_target(spec->tree, bind->target, S_ISDIR(st.st_mode), &root->made, err);
+	return target_make(spec->tree, bind->target, S_ISDIR(st.st_mode), &root->made, err);
 }
 
 static int prepare_host(struct rootfs *root, struct error *err)
@@ -196,28 +126,10 @@ int rootfs_prepare(const struct ve_spec *spec, int userns, unsigned base, struct
 	return 0;
 }
 
-static void remove_made(int tree, const char *path)
-{
-	struct stat st;
-	autofree char *parent = xstrdup(path);
-	char *slash = strrchr(parent, '/');
-	const char *name = slash ? slash + 1 : path;
-	if (slash)
-		*slash = 0;
-	autoclose int dir =
-		open_in_root(tree, slash ? parent : ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	if (S_ISDIR(st.st_mode))
-		unlinkat(dir, name, AT_REMOVEDIR); /* refuses if something was put into it */
-	else if (S_ISREG(st.st_mode) && st.st_size == 0)
-		unlinkat(dir, name, 0);
-}
-
 void rootfs_clean(struct rootfs *root, int tree)
 {
 	for (size_t i = root->made.count; i-- > 0;)
-		remove_made(tree, root->made.items[i]);
+		target_remove(tree, root->made.items[i]);
 	strvec_release(&root->made);
 	root->made = STRVEC_INIT;
 }
@@ -361,7 +273,7 @@ static int place_binds(const struct ve_spec *spec, const struct rootfs *root, st
 		struct stat st;
 		if (fstat(root->binds[i], &st) < 0)
 			return error_errno(err, errno, "looking at %s", bind->source);
-		if (make_target(top, bind->target, S_ISDIR(st.st_mode), &made, err) < 0 ||
+		if (target_make(top, bind->target, S_ISDIR(st.st_mode), &made, err) < 0 ||
 		    mount_place(root->binds[i], bind->target, err) < 0)
 			return -1;
 	}
@@ -419,7 +331,7 @@ static int place_host(const struct rootfs *root, char *const links[ROOTFS_HOST_M
 			continue;
 		if (fstat(root->host[i], &st) < 0)
 			return error_errno(err, errno, "looking at %s", path);
-		if (make_target(top, path, S_ISDIR(st.st_mode), &made, err) < 0 ||
+		if (target_make(top, path, S_ISDIR(st.st_mode), &made, err) < 0 ||
 		    mount_place(root->host[i], path, err) < 0)
 			return -1;
 	}
@@ -430,7 +342,7 @@ static int place_tree(const struct ve_spec *spec, const struct rootfs *root, str
 {
 	AUTO(strvec_release) struct strvec made = STRVEC_INIT;
 	autoclose int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (make_target(top, spec->tree_target, true, &made, err) < 0)
+	if (target_make(top, spec->tree_target, true, &made, err) < 0)
 		return -1;
 	return mount_place(root->tree, spec->tree_target, err);
 }
