@@ -8,7 +8,8 @@
 #include "base/alloc.h"
 #include "base/interrupt.h"
 
-enum { SLOTS_PER_THREAD = 4 };
+/* Beside one for each thread; a piece takes a few MB. */
+enum { SLOTS_MORE = 6 };
 
 struct slot {
 	struct piece piece;
@@ -148,7 +149,7 @@ int pipeline_run(const struct pipeline *pipeline, struct error *err)
 {
 	struct run run = {
 		.pipeline = pipeline,
-		.slot_count = (size_t)pipeline->threads * SLOTS_PER_THREAD,
+		.slot_count = (size_t)pipeline->threads + SLOTS_MORE,
 		.mutex = PTHREAD_MUTEX_INITIALIZER,
 		.produced = PTHREAD_COND_INITIALIZER,
 		.consumed = PTHREAD_COND_INITIALIZER,

@@ -1,6 +1,6 @@
 /*
  * Work on pieces in parallel, results in order: threads produce pieces 0…count-1 in any order, the
- * caller's thread consumes them in order. At most a few pieces per thread are in memory.
+ * caller's thread consumes them in order. At most six pieces more than threads are in memory.
  */
 #pragma once
 

@@ -13,6 +13,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "image/acl.h"
 
 enum { BLOCK = 512 };
 
@@ -90,7 +92,23 @@ static char *member_name(const char *path)
 	return *path ? xasprintf("./%s", path) : xstrdup("./");
 }
 
-static void fill_entry(const struct tar_writer *writer, const struct walk_entry *from)
+static int fill_xattrs(struct archive_entry *entry, const struct walk_entry *from,
+		       struct error *err)
+{
+	for (size_t i = 0; i < from->xattr_count; i++) {
+		const struct walk_xattr *xattr = &from->xattrs[i];
+		if (!acl_is(xattr->name))
+			archive_entry_xattr_add_entry(entry, xattr->name, xattr->value,
+						      xattr->size);
+		else if (acl_add(entry, xattr->name, xattr->value, xattr->size) < 0)
+			return error_set(err, ERROR_SYSTEM, "%s has an ACL of an unknown form",
+					 from->path);
+	}
+	return 0;
+}
+
+static int fill_entry(const struct tar_writer *writer, const struct walk_entry *from,
+		      struct error *err)
 {
 	struct archive_entry *entry = writer->entry;
 	autofree char *name = member_name(from->path);
@@ -108,18 +126,19 @@ static void fill_entry(const struct tar_writer *writer, const struct walk_entry 
 	if (from->hardlink) {
 		autofree char *target = member_name(from->hardlink);
 		archive_entry_copy_hardlink(entry, target);
-		return; /* what it is is said where its content is */
+		return 0; /* what it is is said where its content is */
 	}
-	for (size_t i = 0; i < from->xattr_count; i++)
-		archive_entry_xattr_add_entry(entry, from->xattrs[i].name, from->xattrs[i].value,
-					      from->xattrs[i].size);
+	return fill_xattrs(entry, from, err);
 }
 
 int tar_write_header(struct tar_writer *writer, const struct walk_entry *entry, struct strbuf *tar,
 		     struct error *err)
 {
 	locale_t before = uselocale(writer->locale);
-	fill_entry(writer, entry);
+	if (fill_entry(writer, entry, err) < 0) {
+		uselocale(before);
+		return -1;
+	}
 	writer->tar = tar;
 	int status = archive_write_header(writer->archive, writer->entry);
 	/* The archive believes that the content is missing and writes zeros: those go nowhere. */
@@ -149,8 +168,8 @@ int tar_write_content(struct tar_writer *writer, const struct walk_entry *entry,
 		      uint64_t length, struct strbuf *tar, struct error *err)
 {
 	struct stat st;
-	autoclose int fd = openat(writer->tree, entry->path,
-				  O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOATIME);
+	autoclose int fd =
+		open_in_root(writer->tree, entry->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_errno(err, errno, "packing %s", entry->path);
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != entry->size)

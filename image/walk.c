@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "image/acl.h"
 
 struct walker {
 	struct walk *walk;
@@ -42,7 +43,7 @@ static int add_xattr(const char *file, const char *name, struct walk_entry *entr
 	entry->xattrs = xgrow(entry->xattrs, entry->xattr_count, capacity, sizeof(*entry->xattrs));
 	entry->xattrs[entry->xattr_count++] = (struct walk_xattr){
 		.name = xstrdup(name),
-		.value = xmemdup(value, (size_t)size + 1),
+		.value = xmemdup(value, size ? (size_t)size : 1),
 		.size = (size_t)size,
 	};
 	return 0;
@@ -51,9 +52,9 @@ static int add_xattr(const char *file, const char *name, struct walk_entry *entr
 /* Labels of the host's security modules and of its overlays mean nothing elsewhere. */
 static bool is_kept(const char *name)
 {
-	if (strncmp(name, "trusted.", 8) == 0)
-		return false;
-	return strncmp(name, "security.", 9) != 0 || strcmp(name, "security.capability") == 0;
+	if (strncmp(name, "user.", 5) == 0)
+		return strncmp(name, "user.overlay.", 13) != 0;
+	return acl_is(name) || strcmp(name, "security.capability") == 0;
 }
 
 /* The path through /proc names the link itself, for which there is no call by descriptor. */

@@ -5,6 +5,9 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "image/pack.h"
+#include "image/tar_writer.h"
 
 enum { EPOCH = 1700000000, EARLIER = 1600000000 };
 
@@ -49,9 +53,61 @@ static void set_time(int dir, const char *name, time_t when)
 
 static char long_name[201];
 
-static void make_tree(int tree)
+/* user::rw-, user:70001:r-x, group::r--, mask::rwx, other::--- */
+static void put_acl(int tree, const char *name, const char *attribute)
+{
+	struct {
+		struct posix_acl_xattr_header header;
+		struct posix_acl_xattr_entry entries[5];
+	} acl = {
+		.header.a_version = POSIX_ACL_XATTR_VERSION,
+		.entries = {
+			{ ACL_USER_OBJ, 6, ACL_UNDEFINED_ID },
+			{ ACL_USER, 5, 70001 },
+			{ ACL_GROUP_OBJ, 4, ACL_UNDEFINED_ID },
+			{ ACL_MASK, 7, ACL_UNDEFINED_ID },
+			{ ACL_OTHER, 0, ACL_UNDEFINED_ID },
+		},
+	};
+	autoclose int fd = openat(tree, name, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fsetxattr(fd, attribute, &acl, sizeof(acl), 0), 0);
+}
+
+static void put_attributes(int tree)
+{
+	static const unsigned char binary[] = { 0, 0xff, '\n', '=', 0 };
+	autoclose int fd = openat(tree, "usr/bin/exact", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fsetxattr(fd, "user.binary", binary, sizeof(binary), 0), 0);
+	assert_int_equal(fsetxattr(fd, "user.empty", "", 0, 0), 0);
+	put_acl(tree, "usr/bin/small", "system.posix_acl_access");
+	put_acl(tree, "empty", "system.posix_acl_access");
+	put_acl(tree, "empty", "system.posix_acl_default");
+}
+
+/* What a ustar header cannot say. */
+static void make_odd_names(int tree)
 {
 	memset(long_name, 'n', sizeof(long_name) - 1);
+	autofree char *longer = xasprintf("%s.d", long_name);
+	autofree char *longest = xasprintf("%s/%s", longer, long_name);
+	put(tree, long_name, 10, 6);
+	assert_int_equal(mkdirat(tree, longer, 0755), 0);
+	put(tree, longest, 10, 9);
+	autofree char *link = xasprintf("%s/link", longer);
+	assert_int_equal(linkat(tree, longest, tree, link, 0), 0);
+	autofree char *symlink = xasprintf("%s/symlink", longer);
+	assert_int_equal(symlinkat(longest, tree, symlink), 0);
+	put(tree,
+	    "gr\xc3\xbc\xc3\x9f"
+	    "e",
+	    10, 7);
+	put(tree, "bad\xff\xfe", 10, 8);
+	put(tree, "line\nfeed", 10, 10);
+	assert_int_equal(symlinkat("bad\xff\xfe", tree, "usr/bad"), 0);
+}
+
+static void make_tree(int tree)
+{
 	assert_int_equal(mkdirat(tree, "usr", 0755), 0);
 	assert_int_equal(mkdirat(tree, "usr/bin", 0755), 0);
 	assert_int_equal(mkdirat(tree, "empty", 01777), 0);
@@ -60,9 +116,7 @@ static void make_tree(int tree)
 	put(tree, "usr/bin/big", (3 << 20) + 77, 3);
 	put(tree, "usr/bin/mib", 1 << 20, 4);
 	put(tree, "none", 0, 5);
-	put(tree, long_name, 10, 6);
-	put(tree, "gr\xc3\xbc\xc3\x9f" "e", 10, 7);
-	put(tree, "bad\xff\xfe", 10, 8);
+	make_odd_names(tree);
 	for (unsigned i = 0; i < 300; i++) {
 		autofree char *name = xasprintf("usr/file%03u", i);
 		put(tree, name, i * 37, i);
@@ -70,16 +124,20 @@ static void make_tree(int tree)
 	}
 	assert_int_equal(linkat(tree, "usr/bin/small", tree, "a-link", 0), 0);
 	assert_int_equal(symlinkat("../target with spaces", tree, "usr/symlink"), 0);
+	assert_int_equal(linkat(tree, "usr/symlink", tree, "usr/symlink2", 0), 0);
 	assert_int_equal(mkfifoat(tree, "usr/fifo", 0600), 0);
 	assert_int_equal(fchmodat(tree, "usr/bin/small", 04755, 0), 0);
-	set_time(tree, "usr/bin/exact", EPOCH + 1000);
-	autoclose int fd = openat(tree, "usr/bin/exact", O_RDONLY | O_CLOEXEC);
+	put_attributes(tree);
 	if (geteuid() == 0) {
 		/* cap_net_raw=ep, as the kernel stores it */
 		static const unsigned char cap[20] = { 1, 0, 0, 2, 0, 0x20 };
+		autoclose int fd = openat(tree, "usr/bin/exact", O_RDONLY | O_CLOEXEC);
 		assert_int_equal(fsetxattr(fd, "security.capability", cap, sizeof(cap), 0), 0);
 		assert_int_equal(fchownat(tree, "empty", 70000, 3000000, 0), 0);
 	}
+	set_time(tree, "usr/bin/exact", EPOCH + 1000);
+	set_time(tree, "usr/bin/mib", -1000);
+	set_time(tree, "none", (time_t)1 << 33);
 }
 
 static int setup(void **state)
@@ -177,7 +235,24 @@ static void run(const char *const *argv)
 		fail_msg("%s ended with %d", argv[0], status);
 }
 
-/* Unpacked by GNU tar it is the same tree: packed again it has the same bytes. */
+static void assert_attribute(int tree, const char *name, const char *attribute, ssize_t size)
+{
+	char value[256];
+	autoclose int fd = openat(tree, name, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fgetxattr(fd, attribute, value, sizeof(value)), size);
+}
+
+static void assert_attributes(int tree)
+{
+	assert_attribute(tree, "usr/bin/exact", "user.binary", 5);
+	assert_attribute(tree, "usr/bin/exact", "user.empty", 0);
+	assert_attribute(tree, "usr/bin/small", "system.posix_acl_access", 4 + 5 * 8);
+	assert_attribute(tree, "empty", "system.posix_acl_default", 4 + 5 * 8);
+	if (geteuid() == 0)
+		assert_attribute(tree, "usr/bin/exact", "security.capability", 20);
+}
+
+/* Unpacked by GNU tar and by bsdtar it is the same tree: packed again it has the same bytes. */
 static void tar_unpacks_the_same_tree(void **state)
 {
 	struct fixture *fixture = *state;
@@ -189,15 +264,19 @@ static void tar_unpacks_the_same_tree(void **state)
 		autofree char *archive = xasprintf("%s/round.tar.gz", fixture->path);
 		autofree char *copy = xasprintf("%s/%s", fixture->path, readers[i]);
 		assert_int_equal(mkdir(copy, 0755), 0);
-		const char *gnu[] = { "tar", "-C", copy, "--numeric-owner", "--xattrs",
-				      "--xattrs-include=*", "-xpzf", archive, NULL };
-		const char *bsd[] = { "bsdtar", "-C", copy, "--numeric-owner", "-xpzf", archive,
-				      NULL };
+		const char *gnu[] = { "tar",      "-C",
+				      copy,       "--numeric-owner",
+				      "--xattrs", "--xattrs-include=*",
+				      "--acls",   "-xpzf",
+				      archive,    NULL };
+		const char *bsd[] = { "bsdtar", "-C",    copy, "--numeric-owner",
+				      "-xpzf",  archive, NULL };
 		run(i ? bsd : gnu);
 		struct fixture again = { .path = fixture->path, .dir = fixture->dir };
 		again.tree = dir_open(AT_FDCWD, copy, false, 0, NULL);
 		AUTO(image_packed_release) struct image_packed repacked = IMAGE_PACKED_INIT;
 		close(pack(&again, "again", 2, false, &repacked));
+		assert_attributes(again.tree);
 		close(again.tree);
 		assert_int_equal(packed.entries, repacked.entries);
 		if (!digest_equal(&packed.tar, &repacked.tar))
@@ -284,7 +363,110 @@ static void left_out_and_dropped(void **state)
 	assert_int_equal(image_pack(&job, fd, "out", &packed, NULL), 0);
 	assert_int_equal(unlinkat(fixture->tree, "sock", 0), 0);
 	assert_int_equal(packed.nodes_dropped, 1);
-	assert_int_equal(packed.entries, 7); /* ., a-link, bad.., empty, gr..e, nnn.., none */
+	/* ., a-link, bad.., empty, gr..e, line.., none, nnn.., nnn...d and three in it */
+	assert_int_equal(packed.entries, 12);
+}
+
+/* libarchive converts names by the locale. */
+static void same_bytes_in_any_locale(void **state)
+{
+	AUTO(image_packed_release) struct image_packed one = IMAGE_PACKED_INIT;
+	AUTO(image_packed_release) struct image_packed other = IMAGE_PACKED_INIT;
+	assert_non_null(setlocale(LC_ALL, "C.UTF-8"));
+	close(pack(*state, "one", 2, false, &one));
+	assert_non_null(setlocale(LC_ALL, "C"));
+	close(pack(*state, "other", 2, false, &other));
+	assert_true(digest_equal(&one.gzip, &other.gzip));
+}
+
+static void later_times_are_clamped(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(image_packed_release) struct image_packed before = IMAGE_PACKED_INIT;
+	AUTO(image_packed_release) struct image_packed after = IMAGE_PACKED_INIT;
+	close(pack(fixture, "before", 2, false, &before));
+	set_time(fixture->tree, "usr/bin/exact", EPOCH + 99999);
+	close(pack(fixture, "after", 2, false, &after));
+	assert_true(digest_equal(&before.tar, &after.tar));
+	set_time(fixture->tree, "usr/bin/exact", EPOCH - 1);
+	image_packed_release(&after);
+	close(pack(fixture, "after", 2, false, &after));
+	assert_false(digest_equal(&before.tar, &after.tar));
+	set_time(fixture->tree, "usr/bin/exact", EPOCH + 1000);
+}
+
+struct changer {
+	int tree;
+	bool seen_one, seen_two;
+};
+
+/* Of two files the one that was looked at first changes when it comes to the second. */
+static bool change_the_first(const char *path, void *data)
+{
+	struct changer *changer = data;
+	bool one = strcmp(path, "changing1") == 0, two = strcmp(path, "changing2") == 0;
+
+	if (one || two) {
+		const char *other = one ? "changing2" : "changing1";
+		autoclose int fd = openat(changer->tree, other, O_WRONLY | O_CLOEXEC);
+		if (one ? changer->seen_two : changer->seen_one)
+			assert_int_equal(write_all(fd, "longer than it was", 18, other, NULL), 0);
+		changer->seen_one |= one;
+		changer->seen_two |= two;
+	}
+	return false;
+}
+
+static void a_changing_file_is_an_error(void **state)
+{
+	struct fixture *fixture = *state;
+	struct changer changer = { .tree = fixture->tree };
+	struct image_pack job = { .tree = fixture->tree,
+				  .epoch = EPOCH,
+				  .threads = 2,
+				  .leave_out = change_the_first,
+				  .data = &changer };
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	autoclose int fd = openat(fixture->dir, "changed", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	put(fixture->tree, "changing1", 10, 1);
+	put(fixture->tree, "changing2", 10, 2);
+	int status = image_pack(&job, fd, "changed", &packed, &err);
+	assert_int_equal(unlinkat(fixture->tree, "changing1", 0), 0);
+	assert_int_equal(unlinkat(fixture->tree, "changing2", 0), 0);
+	assert_int_equal(status, -1);
+	assert_non_null(strstr(err.message, "changed meanwhile"));
+	assert_non_null(strstr(err.message, "changing"));
+}
+
+/* 9 GiB say their size in an extended header; the content would take too long here. */
+static void a_large_file_has_its_size(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(strbuf_release) struct strbuf tar = STRBUF_INIT;
+	struct walk_entry entry = {
+		.path = (char *)"large",
+		.mode = S_IFREG | 0644,
+		.size = (uint64_t)9 << 30,
+	};
+	struct tar_writer *writer = tar_writer_new(fixture->tree, EPOCH, NULL);
+	assert_non_null(writer);
+	assert_int_equal(tar_write_header(writer, &entry, &tar, NULL), 0);
+	assert_non_null(memmem(tar.text, tar.length, " size=9663676416\n", 17));
+	tar_writer_free(writer);
+}
+
+/* A full disk is told as such. */
+static void no_space(void **state)
+{
+	struct fixture *fixture = *state;
+	struct image_pack job = { .tree = fixture->tree, .epoch = EPOCH, .threads = 2 };
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	autoclose int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+	assert_int_equal(image_pack(&job, fd, "full", &packed, &err), -1);
+	assert_int_equal(err.kind, ERROR_NO_SPACE);
 }
 
 int main(void)
@@ -298,6 +480,11 @@ int main(void)
 		cmocka_unit_test(cut_at_a_member_border_is_found),
 		cmocka_unit_test(a_change_moves_few_members),
 		cmocka_unit_test(left_out_and_dropped),
+		cmocka_unit_test(same_bytes_in_any_locale),
+		cmocka_unit_test(later_times_are_clamped),
+		cmocka_unit_test(a_changing_file_is_an_error),
+		cmocka_unit_test(a_large_file_has_its_size),
+		cmocka_unit_test(no_space),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
