@@ -78,7 +78,6 @@ void tar_writer_free(struct tar_writer *writer)
 	if (!writer)
 		return;
 	writer->tar = NULL; /* what closing writes */
-	archive_write_fail(writer->archive);
 	archive_write_free(writer->archive);
 	archive_entry_free(writer->entry);
 	if (writer->locale)
