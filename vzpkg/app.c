@@ -1,6 +1,9 @@
 #include "vzpkg/app.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -66,13 +69,47 @@ int app_pm(struct app *app, struct error *err)
 	return app->pm;
 }
 
+int app_number(const struct app *app, const char *key, unsigned otherwise, unsigned most,
+	       unsigned *ret, struct error *err)
+{
+	const char *text = conf_get(&app->variables, key);
+	char *end;
+
+	*ret = otherwise;
+	if (!text)
+		return 0;
+	errno = 0;
+	unsigned long value = strtoul(text, &end, 10);
+	if (errno || !isdigit((unsigned char)*text) || *end || !value || value > most) {
+		error_set(err, ERROR_PARSE, "%s is \"%s\" and not a number from 1 to %u", key, text,
+			  most);
+		error_subject(err, "%s", key);
+		return error_hint(err, "correct it in vzpkg.conf");
+	}
+	*ret = (unsigned)value;
+	return 0;
+}
+
+static int fetch_options(const struct app *app, struct fetch_options *options, struct error *err)
+{
+	*options = (struct fetch_options){
+		.proxy = conf_get(&app->variables, "HTTP_PROXY"),
+		.user_agent = "vzpkg/" VERSION,
+	};
+	if (app_number(app, "PARALLEL", 0, 64, &options->parallel, err) < 0 ||
+	    app_number(app, "RETRIES", 0, 100, &options->retries, err) < 0 ||
+	    app_number(app, "CONNECT_TIMEOUT", 0, 3600, &options->connect_timeout_s, err) < 0 ||
+	    app_number(app, "STALL_TIMEOUT", 0, 3600, &options->stall_timeout_s, err) < 0)
+		return -1;
+	return 0;
+}
+
 int app_fetcher(struct app *app, struct fetcher **ret, struct error *err)
 {
 	if (!app->fetcher && !app->options.offline) {
-		struct fetch_options options = {
-			.proxy = conf_get(&app->variables, "HTTP_PROXY"),
-			.user_agent = "vzpkg/" VERSION,
-		};
+		struct fetch_options options;
+		if (fetch_options(app, &options, err) < 0)
+			return -1;
 		app->fetcher = fetcher_new(&options, err);
 		if (!app->fetcher)
 			return -1;

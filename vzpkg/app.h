@@ -61,6 +61,11 @@ int app_plan(struct app *app, const struct template *template, const struct strv
 	     struct app_plan *ret, struct error *err);
 void app_plan_release(struct app_plan *plan);
 
+/* A number of vzpkg.conf, or `otherwise` if it is not set. ERROR_PARSE if it is none, or not from 1 to
+ * `most`. */
+int app_number(const struct app *app, const char *key, unsigned otherwise, unsigned most,
+	       unsigned *ret, struct error *err);
+
 /* The descriptor of TEMPLATE/pm, created on first use; borrowed. -1 on failure. */
 int app_pm(struct app *app, struct error *err);
 

@@ -94,3 +94,58 @@ valid() {
 		jsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))
 	EOF
 }
+
+# ---- small repositories of our own -------------------------------------------------------------------
+
+# keys: the signing keys of lib/make-deb-repo, in $W/keys.
+make_keys() { "$lib/make-deb-repo" keys "$W/keys" 2>"$W/err" || fail "making keys"; }
+
+# repo FOLDER OPTION… <SPEC: a repository in $W/FOLDER; see lib/make-deb-repo.
+repo() {
+	local folder=$1
+	shift
+	"$lib/make-deb-repo" repo "$W/$folder" --keys "$W/keys" "$@" 2>"$W/err" || fail "making $folder"
+}
+
+# toy_template LINE…: the template toy-1 with one package, "hello", these repositories, and trust in the key "good".
+toy_template() {
+	local config=$T/toy/1/config
+	mkdir -p "$config/gpgkeys"
+	echo deb >"$config/package_manager"
+	echo hello >"$config/packages"
+	printf '%s\n' "$@" >"$config/repositories"
+	cp "$W/keys/good.asc" "$config/gpgkeys/"
+	cp "$W/keys/good.fpr" "$config/trust"
+}
+
+# serve FOLDER: serves $W/FOLDER by lib/faulty-server and sets $url; faults go to $W/rules, requests to $W/log.
+# Its command line does not name $W, by which no_traces() finds what is left of a build.
+serve() {
+	: >"$W/rules" >"$W/log"
+	rm -f "$W/port"
+	(cd "$W" && exec "$lib/faulty-server" --root "$1" --port-file port --rules rules --log log) &
+	children+=($!)
+	local try
+	for try in {1..100}; do
+		[ ! -s "$W/port" ] || break
+		sleep 0.05
+	done
+	[ -s "$W/port" ] || fail "the server does not start ($try tries)"
+	url=http://127.0.0.1:$(cat "$W/port")
+}
+
+# fault LINE…: the faults from now on; none without an argument. A line that is like an earlier one gets
+# its count anew.
+fault() { printf '%s\n' "$@" >"$W/rules"; }
+
+# A run of its own: nothing of an earlier one is known.
+fresh() { rm -rf "$T/pm" "$T/cache" "$T/tmp"; }
+
+# refused CODE PATTERN…: building the toy template ends with CODE and says so; nothing is published or left.
+refused() {
+	local code=$1
+	shift
+	expect "$code" vz create-cache toy-1
+	says "$@"
+	nothing_left
+}

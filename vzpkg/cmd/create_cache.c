@@ -120,6 +120,8 @@ static int install(struct build *build, int tree, struct error *err)
 		.jobs = cpus(),
 		.ret_epoch = &build->epoch,
 	};
+	if (app_number(build->app, "SCRIPT_TIMEOUT", 0, 7 * 86400, &job.time_limit_s, err) < 0)
+		return -1;
 	if (install_apply(&job, err) < 0)
 		return error_wrap(err, "installing %s", build->template->text);
 	return interrupt_check(err);
@@ -153,12 +155,14 @@ static int pack(struct build *build, int tree, struct error *err)
 static int publish(struct build *build, struct error *err)
 {
 	char hex[DIGEST_MAX * 2 + 1];
-	const char *keep_text = conf_get_default(&build->app->variables, "KEEP_GENERATIONS", "2");
-	unsigned keep = (unsigned)strtoul(keep_text, NULL, 10);
+	unsigned keep;
+
+	if (app_number(build->app, "KEEP_GENERATIONS", 2, 1000, &keep, err) < 0)
+		return -1;
 	json_t *manifest = manifest_make(build->template, build->solved.metadata,
 					 build->solved.plan, &build->image, build->epoch);
 	int ret = generation_publish(&build->draft, manifest, digest_hex(&build->image.gzip, hex),
-				     keep ?: 1, err);
+				     keep, err);
 	json_decref(manifest);
 	return ret;
 }
