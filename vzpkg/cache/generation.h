@@ -28,7 +28,10 @@ struct generation_draft {
 	((struct generation_draft){ \
 		.parent = -1, .dir = -1, .fd = -1, .cache = -1, .lock = LOCK_INIT })
 
-/* Begins a new generation of template NAME. */
+/*
+ * Begins a new generation of template NAME. Waits a minute at most for another one of that name that is
+ * being made or removed (ERROR_LOCKED). generation_abandon() is due in any case, also after a failure.
+ */
 int generation_begin(struct generation_draft *draft, const char *template_dir, const char *name,
 		     struct error *err);
 
@@ -49,8 +52,12 @@ bool generation_current(const char *template_dir, const char *name, json_t **ret
 /* All names that have a cache. */
 int generation_names(const char *template_dir, struct strvec *names, struct error *err);
 
-/* Removes the visible files and all generations. ERROR_NOT_CACHED if there are none. */
+/* Removes the visible files and all generations. ERROR_NOT_CACHED if there are none, ERROR_LOCKED if
+ * one is being made for more than a minute. */
 int generation_remove(const char *template_dir, const char *name, struct error *err);
 
-/* Mends what a killed run left: half-switched names, temporary folders. */
+/*
+ * Mends what a killed run left: half-switched names, temporary folders. What somebody is at work on is
+ * left alone. A complete generation that was not switched to is dropped: its run did not succeed.
+ */
 int generation_repair(const char *template_dir, struct error *err);

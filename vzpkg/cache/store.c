@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -116,6 +115,15 @@ static int take_in(struct fetch_request *request, void *data, struct error *err)
 	return error_errno(err, errno, "storing %s", path);
 }
 
+/* Two repositories may hold the same file, and two transfers to one name would be in each other's way. */
+static bool is_asked_for(const struct filling *filling, const struct plan_package *package)
+{
+	for (size_t i = 0; i < filling->count; i++)
+		if (digest_equal(&filling->packages[i]->digest, &package->digest))
+			return true;
+	return false;
+}
+
 static void add_request(struct filling *filling, const struct plan_package *package)
 {
 	const struct plan_repository *repository =
@@ -141,6 +149,38 @@ static void add_request(struct filling *filling, const struct plan_package *pack
 	filling->count++;
 }
 
+static int not_signed_for(const struct plan_package *package, struct error *err)
+{
+	error_set(err, ERROR_TRUST, "%s %s has no digest in the metadata", package->name,
+		  package->version);
+	return error_subject(err, "%s", package->name);
+}
+
+static int not_downloaded(const struct plan_package *package, struct error *err)
+{
+	error_set(err, ERROR_FETCH, "%s %s has not been downloaded", package->name,
+		  package->version);
+	error_subject(err, "%s", package->name);
+	return error_hint(err, "run it once without --offline");
+}
+
+/* What is missing becomes requests. Sets the bytes that they take. */
+static int add_missing(struct filling *filling, bool offline, uint64_t *bytes, struct error *err)
+{
+	for (size_t i = 0; i < filling->plan->count; i++) {
+		const struct plan_package *package = &filling->plan->packages[i];
+		if (package->digest.kind == DIGEST_NONE)
+			return not_signed_for(package, err);
+		if (is_there(filling->store, package) || is_asked_for(filling, package))
+			continue;
+		if (offline)
+			return not_downloaded(package, err);
+		add_request(filling, package);
+		*bytes += package->size;
+	}
+	return 0;
+}
+
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
 	       struct report *report, struct error *err)
 {
@@ -154,18 +194,8 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
 	};
 	uint64_t bytes = 0;
 
-	for (size_t i = 0; i < plan->count; i++) {
-		if (is_there(store, &plan->packages[i]))
-			continue;
-		if (!fetcher) {
-			error_set(err, ERROR_FETCH, "%s %s has not been downloaded",
-				  plan->packages[i].name, plan->packages[i].version);
-			error_subject(err, "%s", plan->packages[i].name);
-			return error_hint(err, "run it once without --offline");
-		}
-		add_request(&filling, &plan->packages[i]);
-		bytes += plan->packages[i].size;
-	}
+	if (add_missing(&filling, !fetcher, &bytes, err) < 0)
+		return -1;
 	report_total(report, bytes);
 	if (!filling.count)
 		return 0;
@@ -174,11 +204,17 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
 
 /* ---- using -------------------------------------------------------------------------------------- */
 
-static int damaged(struct store *store, const struct plan_package *package, const char *path,
-		   struct error *err)
+/* `fd` is the file: another vzpkg may have put a good one in its place meanwhile. */
+static int damaged(struct store *store, const struct plan_package *package, int fd,
+		   const char *path, struct error *err)
 {
 	autofree char *aside = xasprintf("%s.damaged", path);
-	renameat(store->packages, path, store->packages, aside);
+	struct stat ours, there;
+
+	if (fstat(fd, &ours) == 0 &&
+	    fstatat(store->packages, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
+		renameat(store->packages, path, store->packages, aside);
 	error_set(err, ERROR_TRUST,
 		  "%s %s: the file in the package store is damaged; it was moved to %s",
 		  package->name, package->version, aside);
@@ -188,17 +224,21 @@ static int damaged(struct store *store, const struct plan_package *package, cons
 
 int store_package_open(struct store *store, const struct plan_package *package, struct error *err)
 {
-	autofree char *path = path_of(package);
 	struct digest digest;
 
+	if (package->digest.kind == DIGEST_NONE)
+		return not_signed_for(package, err);
+	autofree char *path = path_of(package);
 	autoclose int fd = openat(store->packages, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return not_downloaded(package, err);
 	if (fd < 0)
 		return error_errno(err, errno, "opening %s %s in the package store", package->name,
 				   package->version);
 	if (digest_fd(package->digest.kind, fd, path, &digest, err) < 0)
 		return -1;
 	if (!digest_equal(&digest, &package->digest))
-		return damaged(store, package, path, err);
+		return damaged(store, package, fd, path, err);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return error_errno(err, errno, "reading %s", path);
 	return steal_fd(&fd);

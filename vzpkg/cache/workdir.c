@@ -41,15 +41,16 @@ int workdir_create(struct workdir *dir, const char *template_dir, const char *na
 {
 	dir->parent = open_parent(template_dir, true, err);
 	if (dir->parent < 0 || make_folder(dir, name, err) < 0)
-		return -1;
+		goto undo;
 	dir->fd = dir_open(dir->parent, dir->name, false, 0, err);
 	if (dir->fd < 0 ||
-	    lock_take(&dir->lock, dir->fd, lock_name, LOCK_EXCLUSIVE, 0, NULL, NULL, err) < 0) {
-		workdir_remove(dir);
-		return -1;
-	}
+	    lock_take(&dir->lock, dir->fd, lock_name, LOCK_EXCLUSIVE, 0, NULL, NULL, err) < 0)
+		goto undo;
 	dir->path = fd_path(dir->fd);
 	return 0;
+undo:
+	workdir_remove(dir);
+	return -1;
 }
 
 void workdir_remove(struct workdir *dir)

@@ -1,0 +1,49 @@
+/*
+ * Where generations are. Inside of cache/ only.
+ *
+ *	cache/NAME.tar.gz			hard link of the current generation's
+ *	cache/.generations/NAME/lock		held while one is being made or removed
+ *	cache/.generations/NAME/.draft/		being written
+ *	cache/.generations/NAME/7/NAME.tar.gz	complete
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/lock.h"
+
+#define GENERATIONS_DIR ".generations"
+#define GENERATION_DRAFT ".draft"
+#define GENERATION_LOCK "lock"
+
+/* The tarball comes first: its rename is the switch. */
+enum { SUFFIX_TARBALL, SUFFIX_MANIFEST, SUFFIX_SUM, SUFFIX_COUNT };
+extern const char *const generation_suffixes[SUFFIX_COUNT];
+
+int generation_cache_open(const char *template_dir, bool create, struct error *err);
+
+/* .generations/NAME */
+int generation_parent_open(int cache, const char *name, bool create, struct error *err);
+
+/* Opens .generations/NAME, creating it, and locks it: at most `timeout_s` seconds. */
+int generation_parent_lock(int cache, const char *name, unsigned timeout_s, struct lock *lock,
+			   int *ret_parent, struct error *err);
+
+/* true if cache/NAME.tar.gz exists. */
+bool generation_visible(int cache, const char *name);
+
+/* The numbers of the generations in `parent`, ascending; to be freed. */
+unsigned *generation_numbers(int parent, size_t *ret_count);
+
+/* The generation whose tarball the visible one is, or 0. */
+unsigned generation_current_number(int cache, int parent, const char *name);
+
+/* Makes the visible files those of that generation. */
+int generation_switch(int cache, int parent, unsigned number, const char *name, struct error *err);
+
+void generation_drop(int parent, unsigned number);
+
+/* Removes .generations/NAME with all generations and the lock, which is held exclusively. */
+void generation_clear(int cache, int parent, const char *name, struct lock *lock);
