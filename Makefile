@@ -26,7 +26,7 @@ ifdef WERROR
 ALL_CFLAGS += -Werror
 endif
 ifdef SAN
-B := $(B)/san
+override B := $(B)/san
 ALL_CFLAGS += -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
 
@@ -40,9 +40,10 @@ OBJ = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 PROGRAMS := $(B)/bin/vzpkg
 INIT := $(B)/libexec/vzpkg/vzinit
+POLICY := $(B)/libexec/vzpkg/policy-rc.d
 SHARE := $(B)/share/vzpkg/templates
 
-all: $(PROGRAMS) $(INIT) $(SHARE)
+all: $(PROGRAMS) $(INIT) $(POLICY) $(SHARE)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -68,6 +69,10 @@ $(B)/bin/vzpkg: $(call OBJ,$(MAINS) $(wildcard vzpkg/cmd/*.c)) $(ARCHIVES)
 $(INIT): runtime/init/vzinit.c
 	@mkdir -p $(@D)
 	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
+
+$(POLICY): vzpkg/install/policy-rc.d
+	@mkdir -p $(@D)
+	install -m 0755 $< $@
 
 $(SHARE):
 	@mkdir -p $(@D)
@@ -105,7 +110,7 @@ deps:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/vzpkg $(DESTDIR)$(PREFIX)/share/vzpkg
 	install -m 0755 $(B)/bin/vzpkg $(DESTDIR)$(PREFIX)/sbin/
-	install -m 0755 $(INIT) $(DESTDIR)$(PREFIX)/libexec/vzpkg/
+	install -m 0755 $(INIT) $(POLICY) $(DESTDIR)$(PREFIX)/libexec/vzpkg/
 	cp -R --preserve=mode templates $(DESTDIR)$(PREFIX)/share/vzpkg/
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8
 	scdoc < doc/man/vzpkg.8.scd > $(DESTDIR)$(PREFIX)/share/man/man8/vzpkg.8
