@@ -29,6 +29,7 @@ struct wanted {
 	struct digest digest;
 	uint64_t size, plain_size;
 	char *stored; /* below pm/ */
+	bool listed; /* the release names it in some form */
 	bool done;
 };
 
@@ -55,13 +56,44 @@ static bool sha1_ok(const struct sync *sync, const struct sync_repository *repos
 	return false;
 }
 
-static int not_listed(const struct wanted *wanted, struct error *err)
+static bool listed_as_weak(const struct wanted *wanted)
 {
-	error_set(err, ERROR_NO_METADATA, "%s/Release names no %s", wanted->repository->base,
-		  wanted->path);
-	error_subject(err, "%s", wanted->repository->base);
-	return error_hint(err, "check the components and the architecture of %s:%u",
-			  wanted->repository->source->file, wanted->repository->source->line);
+	struct digest digest;
+	uint64_t size;
+
+	for (size_t i = 0; i < EXTENSION_COUNT; i++) {
+		autofree char *path = xasprintf("%s%s", wanted->path, extensions[i]);
+		if (release_find(&wanted->repository->release, path, true, &digest, &size))
+			return true;
+	}
+	return false;
+}
+
+/* No compression is left to be tried: why. */
+static int no_choice(const struct wanted *wanted, struct error *err)
+{
+	const struct sync_repository *repository = wanted->repository;
+	const char *file = repository->source->file;
+	unsigned line = repository->source->line;
+
+	if (wanted->listed) {
+		error_set(err, ERROR_FETCH, "%s/Release names %s, and it is not there in any form",
+			  repository->base, wanted->path);
+		error_hint(err, "the mirror is not complete: try another one (%s:%u)", file, line);
+	} else if (listed_as_weak(wanted)) {
+		error_set(err, ERROR_TRUST,
+			  "%s/Release names %s with weak digests only (MD5 or SHA1)",
+			  repository->base, wanted->path);
+		error_hint(err,
+			   "if you accept that for this release, add \"sha1\" to the line of "
+			   "key %s in the file \"trust\"",
+			   repository->result->signer);
+	} else {
+		error_set(err, ERROR_NO_METADATA, "%s/Release names no %s", repository->base,
+			  wanted->path);
+		error_hint(err, "check the components and the architecture of %s:%u", file, line);
+	}
+	return error_subject(err, "%s", repository->base);
 }
 
 /* From wanted->extension on, the first compression that the release lists. */
@@ -76,6 +108,7 @@ static int choose(const struct sync *sync, struct wanted *wanted, struct error *
 			xasprintf("%s%s", wanted->path, extensions[wanted->extension]);
 		if (!release_find(release, path, weak_ok, &wanted->digest, &wanted->size))
 			continue;
+		wanted->listed = true;
 		if (!release_find(release, wanted->path, weak_ok, &ignored, &wanted->plain_size))
 			wanted->plain_size = 0;
 		char hex[DIGEST_MAX * 2 + 1];
@@ -86,7 +119,7 @@ static int choose(const struct sync *sync, struct wanted *wanted, struct error *
 				  hex, hex, extensions[wanted->extension]);
 		return 0;
 	}
-	return not_listed(wanted, err);
+	return no_choice(wanted, err);
 }
 
 static int want(struct sync *sync, struct wanted_list *list, struct sync_repository *repository,
