@@ -242,5 +242,6 @@ int generation_repair(const char *template_dir, struct error *err)
 	while ((entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
 			mend(cache, entry->d_name);
+	unlinkat(cache, GENERATIONS_DIR, AT_REMOVEDIR); /* if it is empty */
 	return 0;
 }
