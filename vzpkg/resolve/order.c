@@ -95,6 +95,20 @@ static void apply(struct plan *plan, const size_t *order)
 	plan->packages = packages;
 }
 
+/* In which order a relation was found is libsolv's affair. */
+static void sort_edges(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_package *package = &plan->packages[i];
+		if (package->pre_depend_count)
+			qsort_r(package->pre_depends, package->pre_depend_count, sizeof(size_t),
+				compare, plan);
+		if (package->depend_count)
+			qsort_r(package->depends, package->depend_count, sizeof(size_t), compare,
+				plan);
+	}
+}
+
 void plan_order(struct plan *plan)
 {
 	struct sorter sorter = {
@@ -103,6 +117,7 @@ void plan_order(struct plan *plan)
 		.order = xcalloc(plan->count + 1, sizeof(*sorter.order)),
 		.seen = xcalloc(plan->count + 1, sizeof(*sorter.seen)),
 	};
+	sort_edges(plan);
 	for (size_t i = 0; i < plan->count; i++)
 		sorter.by_name[i] = i;
 	qsort_r(sorter.by_name, plan->count, sizeof(*sorter.by_name), compare, plan);
