@@ -2,10 +2,11 @@
  * A tree on disk becomes a template tarball whose bytes depend on nothing but the tree.
  *
  * tar: POSIX pax, restricted (an extended header only where ustar cannot say it), entries sorted by
- * path bytes, "./"-prefixed, owner ids only, no names, atime or ctime, whole-second mtimes clamped to
- * `epoch`, xattrs (user.* and security.capability) as SCHILY.xattr.*, ACLs as SCHILY.acl.*, which both
- * GNU tar and libarchive restore, hard links to the first path in order, sparse files in full, no
- * sockets, no device nodes (dropped and counted). A file that changes its size meanwhile is an error.
+ * path bytes with "/" first (a folder is followed by all that is in it), "./"-prefixed, owner ids only,
+ * no names, atime or ctime, whole-second mtimes clamped to `epoch`, xattrs (user.* and
+ * security.capability) as SCHILY.xattr.*, ACLs as SCHILY.acl.*, which both GNU tar and libarchive
+ * restore, hard links to the first path in order, sparse files in full, no sockets, no device nodes
+ * (dropped and counted). A file that changes its size meanwhile is an error.
  *
  * gzip: a series of members (RFC 1952, 2.2) whose borders depend only on the entries (member.h), so that
  * an unchanged member can be taken over byte for byte from an earlier tarball. The end-of-archive

@@ -22,9 +22,22 @@ struct walker {
 	void *data;
 };
 
+/* "/" comes before every other byte. */
+static int compare_paths(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	if (!*a || !*b || (*a != '/' && *b != '/'))
+		return (unsigned char)*a - (unsigned char)*b;
+	return *a == '/' ? -1 : 1;
+}
+
 static int by_path(const void *a, const void *b)
 {
-	return strcmp(((const struct walk_entry *)a)->path, ((const struct walk_entry *)b)->path);
+	return compare_paths(((const struct walk_entry *)a)->path,
+			     ((const struct walk_entry *)b)->path);
 }
 
 static int by_name(const void *a, const void *b)
@@ -177,7 +190,7 @@ static int by_file(const void *a, const void *b)
 		return x->dev < y->dev ? -1 : 1;
 	if (x->ino != y->ino)
 		return x->ino < y->ino ? -1 : 1;
-	return strcmp(x->path, y->path);
+	return compare_paths(x->path, y->path);
 }
 
 static void find_hardlinks(struct walk *walk)

@@ -1,5 +1,7 @@
 /*
- * What is in a tree, as a list sorted by the bytes of the paths: a tarball's order.
+ * What is in a tree, as a list in a tarball's order: sorted by the bytes of the paths, "/" before all
+ * others. So what is in a folder follows it with nothing between; GNU tar sets a folder's time as soon
+ * as it sees an entry from elsewhere.
  */
 #pragma once
 

@@ -127,6 +127,13 @@ static void make_tree(int tree)
 	assert_int_equal(linkat(tree, "usr/symlink", tree, "usr/symlink2", 0), 0);
 	assert_int_equal(mkfifoat(tree, "usr/fifo", 0600), 0);
 	assert_int_equal(fchmodat(tree, "usr/bin/small", 04755, 0), 0);
+	/* "-" is before "/": in the order of the bytes this one would part folder/ from what is in it. */
+	assert_int_equal(mkdirat(tree, "folder", 0755), 0);
+	assert_int_equal(mkdirat(tree, "folder-2", 0755), 0);
+	put(tree, "folder/file", 10, 11);
+	put(tree, "folder-2/file", 10, 12);
+	set_time(tree, "folder", EARLIER);
+	set_time(tree, "folder-2", EARLIER);
 	put_attributes(tree);
 	if (geteuid() == 0) {
 		/* cap_net_raw=ep, as the kernel stores it */
@@ -363,8 +370,9 @@ static void left_out_and_dropped(void **state)
 	assert_int_equal(image_pack(&job, fd, "out", &packed, NULL), 0);
 	assert_int_equal(unlinkat(fixture->tree, "sock", 0), 0);
 	assert_int_equal(packed.nodes_dropped, 1);
-	/* ., a-link, bad.., empty, gr..e, line.., none, nnn.., nnn...d and three in it */
-	assert_int_equal(packed.entries, 12);
+	/* ., a-link, bad.., empty, folder and one in it, folder-2 and one in it, gr..e, line.., none,
+	 * nnn.., nnn...d and three in it */
+	assert_int_equal(packed.entries, 16);
 }
 
 /* libarchive converts names by the locale. */
