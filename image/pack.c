@@ -26,7 +26,7 @@ struct packer {
 	const char *name;
 	struct hasher *tar_hasher, *gzip_hasher;
 	struct image_packed *packed;
-	z_stream *stream; /* for a single member */
+	z_stream stream; /* for a single member */
 };
 
 const char *image_compressor(bool single_member)
@@ -120,7 +120,7 @@ static int deflate_single(struct packer *packer, const struct strbuf *tar, int f
 			  struct error *err)
 {
 	unsigned char out[65536];
-	z_stream *stream = packer->stream;
+	z_stream *stream = &packer->stream;
 
 	stream->next_in = (unsigned char *)tar->text;
 	stream->avail_in = (unsigned)tar->length;
@@ -144,7 +144,7 @@ static int consume(void *data, size_t index, const struct piece *piece, struct e
 
 	hasher_update(packer->tar_hasher, piece->tar.text, piece->tar.length);
 	packed->tar_bytes += piece->tar.length;
-	if (packer->stream) {
+	if (packer->pack->single_member) {
 		if (deflate_single(packer, &piece->tar, last ? Z_FINISH : Z_NO_FLUSH, err) < 0)
 			return -1;
 	} else {
@@ -175,14 +175,13 @@ static int run_pipeline(struct packer *packer, struct error *err)
 static int run_single(struct packer *packer, struct error *err)
 {
 	gz_header header = { .os = GZIP_OS_UNKNOWN };
-	z_stream stream = { 0 };
+	z_stream *stream = &packer->stream;
 	/* 16 more than the window's bits: with a gzip header (zlib.h). */
-	if (deflateInit2(&stream, LEVEL, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(stream, LEVEL, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return error_set(err, ERROR_SYSTEM, "setting up zlib failed");
-	deflateSetHeader(&stream, &header);
-	packer->stream = &stream;
+	deflateSetHeader(stream, &header);
 	int ret = run_pipeline(packer, err);
-	deflateEnd(&stream);
+	deflateEnd(stream);
 	return ret;
 }
 
