@@ -5,7 +5,6 @@ set -eu -o pipefail
 VZPKG_TOP=${VZPKG_TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 VZPKG=${VZPKG:-$VZPKG_TOP/build/bin/vzpkg}
 lib=$VZPKG_TOP/tests/lib
-keys=$VZPKG_TOP/templates/debian/12/config/gpgkeys
 
 W=$(mktemp -d "${TMPDIR:-/dev/shm}/$(basename "$0").XXXXXX")
 T=$W/template
@@ -121,7 +120,8 @@ toy_template() {
 # serve FOLDER: serves $W/FOLDER by lib/faulty-server and sets $url; faults go to $W/rules, requests to $W/log.
 # Its command line does not name $W, by which no_traces() finds what is left of a build.
 serve() {
-	: >"$W/rules" >"$W/log"
+	: >"$W/rules"
+	: >"$W/log"
 	rm -f "$W/port"
 	(cd "$W" && exec "$lib/faulty-server" --root "$1" --port-file port --rules rules --log log) &
 	children+=($!)
@@ -131,11 +131,12 @@ serve() {
 		sleep 0.05
 	done
 	[ -s "$W/port" ] || fail "the server does not start ($try tries)"
+	# shellcheck disable=SC2034 # for the test
 	url=http://127.0.0.1:$(cat "$W/port")
 }
 
-# fault LINE…: the faults from now on; none without an argument. A line that is like an earlier one gets
-# its count anew.
+# fault LINE…: the faults from now on; none without an argument. The server counts a line with COUNT
+# through all of its life.
 fault() { printf '%s\n' "$@" >"$W/rules"; }
 
 # A run of its own: nothing of an earlier one is known.
