@@ -26,7 +26,8 @@ static const struct {
 	{ "var/lib/dbus", "machine-id" },
 	{ "var/lib/systemd", "random-seed" },
 	{ "var/lib/systemd", "credential.secret" },
-	{ "var/lib/apt/lists", "*" },
+	{ "var/lib/apt/lists", "[!p]*" }, /* partial/ is apt's own folder */
+	{ "var/lib/apt/lists/partial", "*" },
 	{ "var/cache/apt", "*.bin" },
 	{ "var/cache/apt/archives", "*.deb" },
 	{ "var/cache/apt/archives", "lock" },

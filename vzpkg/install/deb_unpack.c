@@ -71,38 +71,90 @@ static const char *control_name(const char *path)
 	return *path && *path != '.' ? path : NULL;
 }
 
-static int read_content(struct unpacker *unpacker, struct strbuf *content, struct error *err)
+static int read_content(struct deb_archive *deb, struct archive *tar, const char *name,
+			struct strbuf *content, struct error *err)
 {
 	char buffer[16384];
 	la_ssize_t got;
 
-	while ((got = archive_read_data(unpacker->tar, buffer, sizeof(buffer))) > 0) {
+	while ((got = archive_read_data(tar, buffer, sizeof(buffer))) > 0) {
 		strbuf_add(content, buffer, (size_t)got);
 		if (content->length > CONTROL_FILE_LIMIT)
-			return deb_bad(unpacker->name, err, "a control file is too large");
+			return deb_bad(name, err, "a control file is too large");
 	}
-	return got < 0 ? deb_tar_failed(unpacker->deb, unpacker->tar, err) : 0;
+	return got < 0 ? deb_tar_failed(deb, tar, err) : 0;
+}
+
+/* One member of control.tar: 1, or 0 for a folder. */
+static int read_control_member(struct deb_archive *deb, struct archive *tar, const char *name,
+			       struct archive_entry *entry, struct control_file *ret,
+			       struct error *err)
+{
+	const char *path = archive_entry_pathname(entry) ?: "";
+	const char *plain = control_name(path);
+
+	if (archive_entry_filetype(entry) == AE_IFDIR)
+		return 0;
+	if (!plain || archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
+		return deb_bad(name, err, "\"%s\" cannot be a control file", path);
+	*ret = (struct control_file){
+		.name = xstrdup(plain),
+		.mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644,
+		.content = STRBUF_INIT,
+	};
+	return read_content(deb, tar, name, &ret->content, err) < 0 ? -1 : 1;
+}
+
+static void control_file_release(struct control_file *file)
+{
+	free(file->name);
+	strbuf_release(&file->content);
 }
 
 static int read_control_file(struct unpacker *unpacker, struct archive_entry *entry,
 			     struct error *err)
 {
-	const char *path = archive_entry_pathname(entry) ?: "";
-	const char *name = control_name(path);
-
-	if (archive_entry_filetype(entry) == AE_IFDIR)
-		return 0;
-	if (!name || archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
-		return deb_bad(unpacker->name, err, "\"%s\" cannot be a control file", path);
 	if (unpacker->file_count == CONTROL_FILES_MAX)
 		return deb_bad(unpacker->name, err, "it has too many control files");
-	struct control_file *file = &unpacker->files[unpacker->file_count++];
-	*file = (struct control_file){
-		.name = xstrdup(name),
-		.mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644,
-		.content = STRBUF_INIT,
-	};
-	return read_content(unpacker, &file->content, err);
+	struct control_file *file = &unpacker->files[unpacker->file_count];
+	*file = (struct control_file){ .content = STRBUF_INIT };
+	int ret =
+		read_control_member(unpacker->deb, unpacker->tar, unpacker->name, entry, file, err);
+	if (file->name)
+		unpacker->file_count++;
+	return ret;
+}
+
+static int write_control_file(const struct control_file *file, int to, struct error *err)
+{
+	autoclose int fd =
+		openat(to, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file->mode);
+	if (fd < 0 || fchmod(fd, file->mode) < 0)
+		return error_errno(err, errno, "creating %s", file->name);
+	return write_all(fd, file->content.text, file->content.length, file->name, err);
+}
+
+int deb_control_extract(int fd, const char *name, int to, struct error *err)
+{
+	AUTO(deb_archive_freep) struct deb_archive *deb = NULL;
+	struct archive_entry *entry;
+	int status = 0;
+
+	if (deb_archive_open(fd, name, &deb, err) < 0)
+		return -1;
+	struct archive *tar = deb_archive_control(deb, err);
+	if (!tar)
+		return -1;
+	for (unsigned i = 0; i < CONTROL_FILES_MAX; i++) {
+		AUTO(control_file_release) struct control_file file = { .content = STRBUF_INIT };
+		status = deb_tar_next(deb, tar, &entry, err);
+		if (status <= 0)
+			break;
+		status = read_control_member(deb, tar, name, entry, &file, err);
+		if (status < 0 || (status > 0 && write_control_file(&file, to, err) < 0))
+			return -1;
+	}
+	return status < 0 ? -1 : 0;
 }
 
 static struct control_file *find_control(struct unpacker *unpacker, const char *name)
@@ -622,10 +674,8 @@ static void unpacker_release(struct unpacker *unpacker)
 		free(own->md5);
 		free(own);
 	}
-	for (size_t i = 0; i < unpacker->file_count; i++) {
-		free(unpacker->files[i].name);
-		strbuf_release(&unpacker->files[i].content);
-	}
+	for (size_t i = 0; i < unpacker->file_count; i++)
+		control_file_release(&unpacker->files[i]);
 	deb_archive_freep(&unpacker->deb);
 	strvec_release(&unpacker->conffiles);
 	strbuf_release(&unpacker->md5sums);

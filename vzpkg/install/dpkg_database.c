@@ -245,7 +245,8 @@ int dpkg_database_unlist(struct dpkg_database *database, const char *info_name, 
 	return file_write_atomic(database->info, name, 0644, kept.text, kept.length, err);
 }
 
-int apt_mark_automatic(int tree, const struct plan *plan, struct error *err)
+/* apt writes "all" packages down under the system's own architecture. */
+int apt_mark_automatic(int tree, const struct plan *plan, const char *arch, struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	autoclose int apt = open_in_root(tree, "var/lib/apt", O_RDONLY | O_DIRECTORY, 0);
@@ -255,7 +256,10 @@ int apt_mark_automatic(int tree, const struct plan *plan, struct error *err)
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->packages[i].automatic)
 			strbuf_addf(&text, "Package: %s\nArchitecture: %s\nAuto-Installed: 1\n\n",
-				    plan->packages[i].name, plan->packages[i].arch);
+				    plan->packages[i].name,
+				    strcmp(plan->packages[i].arch, "all") == 0
+					    ? arch
+					    : plan->packages[i].arch);
 	if (!text.length)
 		return 0;
 	return file_write_atomic(apt, "extended_states", 0644, text.text, text.length, err);

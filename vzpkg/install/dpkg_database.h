@@ -39,5 +39,6 @@ int dpkg_database_unlist(struct dpkg_database *database, const char *info_name, 
 int dpkg_database_unfinished(struct dpkg_database *database, struct strbuf *text,
 			     struct error *err);
 
-/* Marks the plan's automatic packages in apt's extended_states, if apt is there. */
-int apt_mark_automatic(int tree, const struct plan *plan, struct error *err);
+/* Marks the plan's automatic packages in apt's extended_states, if apt is there. `arch` is the packager's
+ * word for the system's architecture. */
+int apt_mark_automatic(int tree, const struct plan *plan, const char *arch, struct error *err);

@@ -5,17 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "vzpkg/install/deb_archive.h"
+#include "vzpkg/install/deb_unpack.h"
 #include "vzpkg/install/dpkg_database.h"
 #include "vzpkg/install/session.h"
 #include "vzpkg/install/wave.h"
+
+#define CONTROL_FOLDER "tmp.ci" /* dpkg's name for it */
 
 struct installer {
 	const struct install_job *job;
@@ -108,17 +109,17 @@ static void preinst_env(const struct installer *installer, const struct plan_pac
 	strvec_push(env, "DPKG_ROOT=");
 }
 
-static int run_preinst(struct installer *installer, const struct plan_package *package, int script,
+static int run_preinst(struct installer *installer, const struct plan_package *package,
 		       struct error *err)
 {
 	AUTO(strvec_release) struct strvec env = STRVEC_INIT;
 	autofree char *what =
 		xasprintf("%s %s: its script preinst", package->name, package->version);
-	const char *argv[] = { "preinst", "install", NULL };
+	const char *argv[] = { "/var/lib/dpkg/" CONTROL_FOLDER "/preinst", "install", NULL };
 	struct program program = {
 		.what = what,
 		.argv = argv,
-		.script = script,
+		.script = -1,
 		.env = &env,
 		.line = dpkg_line,
 		.data = installer,
@@ -129,66 +130,43 @@ static int run_preinst(struct installer *installer, const struct plan_package *p
 	return 0;
 }
 
-/* In stage 1 the scripts are in info/ already. */
-static int run_unpacked_preinst(struct installer *installer, size_t index, struct error *err)
+/* Gives the package's control files the place that dpkg gives them while it runs the preinst: scripts
+ * that ask questions (debconf) look for the others beside it. 1: there is a preinst. */
+static int lay_out_control(struct installer *installer, const struct plan_package *package,
+			   struct error *err)
 {
-	autofree char *name = xasprintf("%s.preinst", installer->waves.unpacked[index].info_name);
-	autoclose int script =
-		openat(installer->database.info, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (script < 0)
-		return errno == ENOENT ? 0 : error_errno(err, errno, "opening %s", name);
-	return run_preinst(installer, &installer->job->plan->packages[index], script, err);
-}
-
-static int copy_to_memory(struct deb_archive *deb, struct archive *tar, struct error *err)
-{
-	autoclose int fd = memfd_create("preinst", MFD_CLOEXEC);
-	char buffer[16384];
-	la_ssize_t got;
-
-	if (fd < 0)
-		return error_errno(err, errno, "making a file in memory");
-	while ((got = archive_read_data(tar, buffer, sizeof(buffer))) > 0)
-		if (write_all(fd, buffer, (size_t)got, "preinst", err) < 0)
-			return -1;
-	if (got < 0)
-		return deb_tar_failed(deb, tar, err);
-	if (fchmod(fd, 0755) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return error_errno(err, errno, "making a file in memory");
-	return steal_fd(&fd);
-}
-
-/* The preinst of a package that is not unpacked yet: 1 and its descriptor in *ret, or 0. */
-static int read_preinst(struct installer *installer, const struct plan_package *package, int *ret,
-			struct error *err)
-{
-	AUTO(deb_archive_freep) struct deb_archive *deb = NULL;
 	autofree char *name = xasprintf("%s %s", package->name, package->version);
-	struct archive_entry *entry;
-	int status;
+	autoclose int deb = store_package_open(installer->job->store, package, err);
 
-	autoclose int fd = store_package_open(installer->job->store, package, err);
-	if (fd < 0 || deb_archive_open(fd, name, &deb, err) < 0)
+	if (deb < 0)
 		return -1;
-	struct archive *tar = deb_archive_control(deb, err);
-	if (!tar)
+	if (mkdirat(installer->database.dpkg, CONTROL_FOLDER, 0755) < 0)
+		return error_errno(err, errno, "creating " CONTROL_FOLDER);
+	autoclose int folder = dir_open(installer->database.dpkg, CONTROL_FOLDER, false, 0, err);
+	if (folder < 0 || deb_control_extract(deb, name, folder, err) < 0)
 		return -1;
-	while ((status = deb_tar_next(deb, tar, &entry, err)) > 0) {
-		const char *path = archive_entry_pathname(entry) ?: "";
-		if (strcmp(path, "./preinst") != 0 && strcmp(path, "preinst") != 0)
-			continue;
-		*ret = copy_to_memory(deb, tar, err);
-		return *ret < 0 ? -1 : 1;
-	}
-	return status;
+	return faccessat(folder, "preinst", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int run_packed_preinst(struct installer *installer, size_t index, struct error *err)
 {
 	const struct plan_package *package = &installer->job->plan->packages[index];
-	autoclose int script = -1;
-	int found = read_preinst(installer, package, &script, err);
-	return found > 0 ? run_preinst(installer, package, script, err) : found;
+	int ret = lay_out_control(installer, package, err);
+
+	if (ret > 0)
+		ret = run_preinst(installer, package, err);
+	if (ret < 0)
+		return -1;
+	return tree_remove(installer->database.dpkg, CONTROL_FOLDER, err);
+}
+
+/* In stage 1 the list of files in info/ tells which packages have one. */
+static int run_unpacked_preinst(struct installer *installer, size_t index, struct error *err)
+{
+	autofree char *name = xasprintf("%s.preinst", installer->waves.unpacked[index].info_name);
+	if (faccessat(installer->database.info, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return run_packed_preinst(installer, index, err);
 }
 
 /* ---- configuring ---------------------------------------------------------------------------------------------- */
@@ -450,7 +428,8 @@ static int install_stages(struct installer *installer, struct error *err)
 	if (configure(installer, NULL, false, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_POST_INSTALL, err) < 0 ||
 	    check_finished(installer, err) < 0 ||
-	    apt_mark_automatic(job->tree, job->plan, err) < 0 || write_sources(job, err) < 0)
+	    apt_mark_automatic(job->tree, job->plan, job->template->arch_word, err) < 0 ||
+	    write_sources(job, err) < 0)
 		return -1;
 	report_phase_end(job->report);
 	return template_script_run(session, job, SCRIPT_POST_INSTALL, err);
