@@ -190,7 +190,6 @@ static int build_stages(struct build *build, struct error *err)
 static void result_fill(const struct app *app, const struct template *template, const char *status,
 			struct command_result *ret)
 {
-	AUTO(error_clear) struct error ignored = ERROR_INIT;
 	autofree char *path =
 		xasprintf("%s/cache/%s.tar.gz", app->host.template_dir, template->text);
 	json_t *manifest = NULL;
