@@ -12,12 +12,13 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-/* Everything in a folder whose name matches goes. */
+/* Everything in a folder whose name matches goes; patterns as of FNM_EXTMATCH. */
 static const struct {
 	const char *folder, *pattern;
 } removed[] = {
 	{ "tmp", "*" },
-	{ "run", "*" },
+	{ "run", "!(lock)" }, /* lock/ is base-files' own, what /var/lock leads to */
+	{ "run/lock", "*" },
 	{ "var/tmp", "*" },
 	{ "etc", "resolv.conf" },
 	{ "etc", "hostname" },
@@ -26,7 +27,7 @@ static const struct {
 	{ "var/lib/dbus", "machine-id" },
 	{ "var/lib/systemd", "random-seed" },
 	{ "var/lib/systemd", "credential.secret" },
-	{ "var/lib/apt/lists", "[!p]*" }, /* partial/ is apt's own folder */
+	{ "var/lib/apt/lists", "!(partial)" }, /* partial/ is apt's own folder */
 	{ "var/lib/apt/lists/partial", "*" },
 	{ "var/cache/apt", "*.bin" },
 	{ "var/cache/apt/archives", "*.deb" },
@@ -63,7 +64,7 @@ static int remove_matching(int tree, const char *folder, const char *pattern, st
 	while (dir && (entry = readdir(dir))) {
 		const char *name = entry->d_name;
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-		    fnmatch(pattern, name, 0) != 0)
+		    fnmatch(pattern, name, FNM_EXTMATCH) != 0)
 			continue;
 		if (tree_remove(dirfd(dir), name, err) < 0)
 			return error_wrap(err, "cleaning /%s", folder);

@@ -22,6 +22,7 @@ enum {
 	CONTROL_FILE_LIMIT = 16 << 20,
 	CONTROL_FILES_MAX = 64,
 	ENTRIES_MAX = 1 << 20,
+	ID_MAX = 65535, /* a VE has the ids 0 to this one */
 	SLACK = 64 << 20, /* bytes beyond twice the Installed-Size */
 };
 
@@ -37,6 +38,7 @@ struct own {
 struct control_file {
 	char *name;
 	mode_t mode;
+	time_t time;
 	struct strbuf content;
 };
 
@@ -100,6 +102,7 @@ static int read_control_member(struct deb_archive *deb, struct archive *tar, con
 	*ret = (struct control_file){
 		.name = xstrdup(plain),
 		.mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644,
+		.time = archive_entry_mtime(entry),
 		.content = STRBUF_INIT,
 	};
 	return read_content(deb, tar, name, &ret->content, err) < 0 ? -1 : 1;
@@ -200,6 +203,25 @@ static void read_conffiles(struct unpacker *unpacker)
 	}
 }
 
+/* The name becomes a part of file names, and the paragraph a part of the status file. */
+static int check_control(struct unpacker *unpacker, const struct control_file *control,
+			 struct error *err)
+{
+	const struct plan_package *package = unpacker->job->package;
+	static const char *const allowed = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
+
+	if (!control || strlen(control->content.text) != control->content.length)
+		return deb_bad(unpacker->name, err, "it has no control file that can be read");
+	if (package->name[strspn(package->name, allowed)] ||
+	    package->arch[strspn(package->arch, allowed)] ||
+	    !isalnum((unsigned char)*package->name))
+		return deb_bad(unpacker->name, err, "this is no name of a package");
+	const char *end = strstr(control->content.text, "\n\n");
+	if (end && end[strspn(end, "\n")])
+		return deb_bad(unpacker->name, err, "its control file has more than one paragraph");
+	return 0;
+}
+
 static int read_control(struct unpacker *unpacker, struct error *err)
 {
 	struct archive_entry *entry;
@@ -214,8 +236,8 @@ static int read_control(struct unpacker *unpacker, struct error *err)
 		return -1;
 
 	const struct control_file *control = find_control(unpacker, "control");
-	if (!control || strlen(control->content.text) != control->content.length)
-		return deb_bad(unpacker->name, err, "it has no control file that can be read");
+	if (check_control(unpacker, control, err) < 0)
+		return -1;
 	unpacker->result->control = xstrdup(control->content.text);
 	if (check_field(unpacker, "Package", unpacker->job->package->name, err) < 0 ||
 	    check_field(unpacker, "Version", unpacker->job->package->version, err) < 0 ||
@@ -583,6 +605,8 @@ static int unpack_member(struct unpacker *unpacker, struct archive_entry *from, 
 		return deb_bad(unpacker->name, err, "it has too many members");
 	if (find_own(unpacker, path) || (!*path && archive_entry_filetype(from) != AE_IFDIR))
 		return bad_member(unpacker, path, "is in it twice", err);
+	if (archive_entry_uid(from) > ID_MAX || archive_entry_gid(from) > ID_MAX)
+		return bad_member(unpacker, path, "belongs to an id that no VE has", err);
 	apply_override(unpacker, path, from);
 	if (archive_entry_hardlink(from))
 		return unpack_hardlink(unpacker, path, archive_entry_hardlink(from), err);
@@ -619,14 +643,24 @@ static int unpack_data(struct unpacker *unpacker, struct error *err)
 /* ---- info/ ------------------------------------------------------------------------------------------------ */
 
 static int write_info(struct unpacker *unpacker, const char *suffix, mode_t mode,
-		      const struct strbuf *content, struct error *err)
+		      const struct strbuf *content, const time_t *time, struct error *err)
 {
 	autofree char *name = xasprintf("%s.%s", unpacker->result->info_name, suffix);
 	autoclose int fd = openat(unpacker->job->info, name,
 				  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0 || fchmod(fd, mode) < 0)
 		return error_errno(err, errno, "unpacking %s: creating %s", unpacker->name, name);
-	return write_all(fd, content->text, content->length, name, err);
+	if (write_all(fd, content->text, content->length, name, err) < 0)
+		return -1;
+	if (time && futimens(fd, (struct timespec[2]){ { *time, 0 }, { *time, 0 } }) < 0)
+		return error_errno(err, errno, "unpacking %s: %s", unpacker->name, name);
+	return 0;
+}
+
+/* What dpkg makes itself, a package cannot bring. */
+static bool is_dpkgs_own(const char *name)
+{
+	return strcmp(name, "control") == 0 || strcmp(name, "list") == 0;
 }
 
 static int write_infos(struct unpacker *unpacker, struct error *err)
@@ -636,15 +670,15 @@ static int write_infos(struct unpacker *unpacker, struct error *err)
 
 	for (size_t i = 0; i < result->count; i++)
 		strbuf_addf(&list, "%s\n", result->entries[i].path);
-	if (write_info(unpacker, "list", 0644, &list, err) < 0)
+	if (write_info(unpacker, "list", 0644, &list, NULL, err) < 0)
 		return -1;
 	if (unpacker->make_md5sums && unpacker->md5sums.length &&
-	    write_info(unpacker, "md5sums", 0644, &unpacker->md5sums, err) < 0)
+	    write_info(unpacker, "md5sums", 0644, &unpacker->md5sums, NULL, err) < 0)
 		return -1;
 	for (size_t i = 0; i < unpacker->file_count; i++) {
 		const struct control_file *file = &unpacker->files[i];
-		if (strcmp(file->name, "control") != 0 &&
-		    write_info(unpacker, file->name, file->mode, &file->content, err) < 0)
+		if (!is_dpkgs_own(file->name) && write_info(unpacker, file->name, file->mode,
+							    &file->content, &file->time, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -52,7 +52,8 @@ int dpkg_database_open(struct dpkg_database *database, int tree, bool multi_arch
 	database->tree = tree;
 	database->dpkg = open_folder(tree, "var/lib/dpkg", err);
 	database->info = open_folder(tree, "var/lib/dpkg/info", err);
-	if (database->dpkg < 0 || database->info < 0)
+	database->triggers = open_folder(tree, "var/lib/dpkg/triggers", err);
+	if (database->dpkg < 0 || database->info < 0 || database->triggers < 0)
 		return -1;
 	if (multi_arch && faccessat(database->info, "format", F_OK, 0) < 0)
 		return file_write_atomic(database->info, "format", 0644, "1\n", 2, err);
@@ -65,19 +66,29 @@ void dpkg_database_release(struct dpkg_database *database)
 		close(database->dpkg);
 	if (database->info >= 0)
 		close(database->info);
+	if (database->triggers >= 0)
+		close(database->triggers);
 	*database = DPKG_DATABASE_INIT;
 }
 
 /* ---- status ------------------------------------------------------------------------------------------ */
 
+/* Package scripts have run in the tree: a link that one has put there must not be followed out of it. */
+static int read_file(int dir, const char *name, bool optional, size_t limit, struct strbuf *text,
+		     struct error *err)
+{
+	autoclose int fd = open_in_root(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0 && errno == ENOENT && optional)
+		return 0;
+	if (fd < 0)
+		return error_errno(err, errno, "opening dpkg's file %s", name);
+	return file_read_fd(fd, name, limit, text, err);
+}
+
 static int read_optional(int dir, const char *name, size_t limit, struct strbuf *text,
 			 struct error *err)
 {
-	AUTO(error_clear) struct error why = ERROR_INIT;
-	if (file_read(dir, name, limit, text, &why) == 0 || why.kind == ERROR_NO_FILE)
-		return 0;
-	error_move(err, &why);
-	return -1;
+	return read_file(dir, name, true, limit, text, err);
 }
 
 /* dpkg puts the fields into its own order when it writes the file next. */
@@ -109,7 +120,7 @@ int dpkg_database_unfinished(struct dpkg_database *database, struct strbuf *text
 {
 	AUTO(strbuf_release) struct strbuf status = STRBUF_INIT;
 
-	if (file_read(database->dpkg, "status", STATUS_LIMIT, &status, err) < 0)
+	if (read_file(database->dpkg, "status", false, STATUS_LIMIT, &status, err) < 0)
 		return -1;
 	for (char *at = status.text; *at;) {
 		char *end = strstr(at, "\n\n");
@@ -142,11 +153,10 @@ static int add_interest(struct dpkg_database *database, const char *info_name, c
 		return error_set(err, ERROR_INSTALL, "%s: \"%s\" cannot be a trigger", info_name,
 				 trigger);
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	autofree char *path = xasprintf("triggers/%s", trigger);
-	if (read_optional(database->dpkg, path, LIST_LIMIT, &text, err) < 0)
+	if (read_optional(database->triggers, trigger, LIST_LIMIT, &text, err) < 0)
 		return -1;
 	strbuf_addf(&text, "%s%s\n", info_name, suffix);
-	return file_write_atomic(database->dpkg, path, 0644, text.text, text.length, err);
+	return file_write_atomic(database->triggers, trigger, 0644, text.text, text.length, err);
 }
 
 static int add_interests(struct dpkg_database *database, const char *info_name, struct strbuf *file,
@@ -176,14 +186,14 @@ int dpkg_database_add(struct dpkg_database *database, const struct unpacked *con
 {
 	AUTO(strbuf_release) struct strbuf file = STRBUF_INIT;
 
-	if (read_optional(database->dpkg, "triggers/File", LIST_LIMIT, &file, err) < 0)
+	if (read_optional(database->triggers, "File", LIST_LIMIT, &file, err) < 0)
 		return -1;
 	size_t before = file.length;
 	for (size_t i = 0; i < count; i++)
 		if (add_interests(database, packages[i]->info_name, &file, err) < 0)
 			return -1;
-	if (file.length != before && file_write_atomic(database->dpkg, "triggers/File", 0644,
-						       file.text, file.length, err) < 0)
+	if (file.length != before &&
+	    file_write_atomic(database->triggers, "File", 0644, file.text, file.length, err) < 0)
 		return -1;
 	return add_status(database, packages, count, err);
 }
@@ -207,8 +217,8 @@ int dpkg_database_activate(struct dpkg_database *database, const struct unpacked
 	AUTO(strbuf_release) struct strbuf file = STRBUF_INIT;
 	AUTO(strbuf_release) struct strbuf activated = STRBUF_INIT;
 
-	if (read_optional(database->dpkg, "triggers/File", LIST_LIMIT, &file, err) < 0 ||
-	    read_optional(database->dpkg, "triggers/Unincorp", LIST_LIMIT, &activated, err) < 0)
+	if (read_optional(database->triggers, "File", LIST_LIMIT, &file, err) < 0 ||
+	    read_optional(database->triggers, "Unincorp", LIST_LIMIT, &activated, err) < 0)
 		return -1;
 	size_t before = activated.length;
 	for (const char *line = file.text; *line;) {
@@ -221,7 +231,7 @@ int dpkg_database_activate(struct dpkg_database *database, const struct unpacked
 	}
 	if (activated.length == before)
 		return 0;
-	return file_write_atomic(database->dpkg, "triggers/Unincorp", 0644, activated.text,
+	return file_write_atomic(database->triggers, "Unincorp", 0644, activated.text,
 				 activated.length, err);
 }
 
@@ -234,7 +244,7 @@ int dpkg_database_unlist(struct dpkg_database *database, const char *info_name, 
 	autofree char *name = xasprintf("%s.list", info_name);
 	size_t path_length = strlen(path);
 
-	if (file_read(database->info, name, LIST_LIMIT, &text, err) < 0)
+	if (read_file(database->info, name, false, LIST_LIMIT, &text, err) < 0)
 		return -1;
 	for (const char *line = text.text; *line;) {
 		size_t length = strcspn(line, "\n");

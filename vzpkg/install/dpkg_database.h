@@ -13,9 +13,11 @@ struct dpkg_database {
 	int tree; /* borrowed */
 	int dpkg; /* var/lib/dpkg */
 	int info; /* var/lib/dpkg/info */
+	int triggers; /* var/lib/dpkg/triggers */
 };
 
-#define DPKG_DATABASE_INIT ((struct dpkg_database){ .tree = -1, .dpkg = -1, .info = -1 })
+#define DPKG_DATABASE_INIT \
+	((struct dpkg_database){ .tree = -1, .dpkg = -1, .info = -1, .triggers = -1 })
 
 /* Makes its folders if they are not there. `multi_arch`: the guest's dpkg knows of it (1.16.2 on). */
 int dpkg_database_open(struct dpkg_database *database, int tree, bool multi_arch,

@@ -27,6 +27,7 @@ struct installer {
 	bool *configured;
 	char *dpkg_version;
 	size_t set_up; /* packages that dpkg has begun to configure */
+	bool counting; /* … and the phase in progress is about them */
 	char *failing; /* the package that dpkg said it could not configure */
 	char *working_on;
 };
@@ -142,8 +143,12 @@ static int lay_out_control(struct installer *installer, const struct plan_packag
 		return -1;
 	if (mkdirat(installer->database.dpkg, CONTROL_FOLDER, 0755) < 0)
 		return error_errno(err, errno, "creating " CONTROL_FOLDER);
-	autoclose int folder = dir_open(installer->database.dpkg, CONTROL_FOLDER, false, 0, err);
-	if (folder < 0 || deb_control_extract(deb, name, folder, err) < 0)
+	/* What a script has left running may put a link in its place meanwhile. */
+	autoclose int folder = open_in_root(installer->database.dpkg, CONTROL_FOLDER,
+					    O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (folder < 0)
+		return error_errno(err, errno, "opening " CONTROL_FOLDER);
+	if (deb_control_extract(deb, name, folder, err) < 0)
 		return -1;
 	return faccessat(folder, "preinst", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -271,7 +276,7 @@ static int stage_one(struct installer *installer, struct error *err)
 	if (session_start(&installer->session, job, installer->waves.newest, err) < 0)
 		return -1;
 	report_phase(job->report, "configuring the essential packages", REPORT_ITEMS, count, 15);
-	installer->set_up = 0;
+	installer->counting = true;
 	for (size_t i = 0; i < count; i++)
 		if (run_unpacked_preinst(installer, base[i], err) < 0)
 			return -1;
@@ -326,34 +331,49 @@ static int unpack_wave(struct installer *installer, const size_t *wave, size_t c
 	return ret;
 }
 
-static void add_with_depends(const struct installer *installer, size_t index, bool *wanted)
+/* Adds a package and all that it depends on; false if something of that is not unpacked yet. */
+static bool add_with_depends(const struct installer *installer, size_t index, bool *wanted)
 {
 	const struct plan_package *package = &installer->job->plan->packages[index];
+	bool whole = installer->unpacked[index];
 
 	if (wanted[index] || installer->configured[index])
-		return;
+		return true;
 	wanted[index] = true;
 	for (size_t i = 0; i < package->pre_depend_count; i++)
-		add_with_depends(installer, package->pre_depends[i], wanted);
+		whole &= add_with_depends(installer, package->pre_depends[i], wanted);
 	for (size_t i = 0; i < package->depend_count; i++)
-		add_with_depends(installer, package->depends[i], wanted);
+		whole &= add_with_depends(installer, package->depends[i], wanted);
+	return whole;
 }
 
-/* What packages that wait pre-depend on, with all that it depends on. */
+/* What packages that wait pre-depend on, with all that it depends on. If that waits itself for something,
+ * it is for a later wave. */
+static void add_needed(const struct installer *installer, size_t waiting, bool *needed)
+{
+	const struct plan *plan = installer->job->plan;
+	const struct plan_package *package = &plan->packages[waiting];
+
+	for (size_t i = 0; i < package->pre_depend_count; i++) {
+		autofree bool *wanted = xcalloc(plan->count + 1, sizeof(*wanted));
+		if (!add_with_depends(installer, package->pre_depends[i], wanted))
+			continue;
+		for (size_t p = 0; p < plan->count; p++)
+			needed[p] |= wanted[p];
+	}
+}
+
 static int configure_needed(struct installer *installer, struct error *err)
 {
 	const struct plan *plan = installer->job->plan;
-	autofree bool *wanted = xcalloc(plan->count + 1, sizeof(*wanted));
+	autofree bool *needed = xcalloc(plan->count + 1, sizeof(*needed));
 	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
 
 	for (size_t i = 0; i < plan->count; i++)
-		for (size_t p = 0;
-		     !installer->unpacked[i] && p < plan->packages[i].pre_depend_count; p++)
-			if (installer->unpacked[plan->packages[i].pre_depends[p]])
-				add_with_depends(installer, plan->packages[i].pre_depends[p],
-						 wanted);
+		if (!installer->unpacked[i])
+			add_needed(installer, i, needed);
 	for (size_t i = 0; i < plan->count; i++) {
-		if (!wanted[i] || !installer->unpacked[i])
+		if (!needed[i])
 			continue;
 		strvec_push(&names, plan->packages[i].name);
 		installer->configured[i] = true;
@@ -365,6 +385,9 @@ static int stage_two(struct installer *installer, struct error *err)
 {
 	size_t count, left;
 
+	installer->counting = false;
+	installer->waves.done_bytes = 0;
+	report_phase(installer->job->report, "unpacking the other packages", REPORT_BYTES, 0, 15);
 	for (;;) {
 		autofree size_t *rest = collect(installer, is_left, &left);
 		if (!left)
@@ -375,13 +398,9 @@ static int stage_two(struct installer *installer, struct error *err)
 			error_set(err, ERROR_INSTALL, "%s pre-depends on itself in a circle", name);
 			return error_subject(err, "%s", name);
 		}
-		report_phase(installer->job->report, "unpacking the packages", REPORT_BYTES, 0, 15);
 		if (unpack_wave(installer, wave, count, err) < 0)
 			return -1;
-		if (count == left)
-			continue;
-		report_phase(installer->job->report, "configuring packages", REPORT_ITEMS, 0, 2);
-		if (configure_needed(installer, err) < 0)
+		if (count < left && configure_needed(installer, err) < 0)
 			return -1;
 	}
 }
@@ -422,9 +441,9 @@ static int install_stages(struct installer *installer, struct error *err)
 	    stage_two(installer, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_PRE_INSTALL, err) < 0)
 		return -1;
-	report_phase(job->report, "configuring the packages", REPORT_ITEMS,
-		     job->plan->count - installer->set_up, 20);
-	installer->set_up = 0;
+	report_phase(job->report, "configuring the other packages", REPORT_ITEMS, job->plan->count,
+		     20);
+	installer->counting = true;
 	if (configure(installer, NULL, false, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_POST_INSTALL, err) < 0 ||
 	    check_finished(installer, err) < 0 ||
