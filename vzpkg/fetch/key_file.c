@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <gpgme.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 
 static int failed(const char *path, gpgme_error_t number, struct error *err)
 {
@@ -25,7 +28,14 @@ static gpgme_error_t list_keys(gpgme_ctx_t context, gpgme_data_t data, struct st
 	return gpgme_err_code(number) == GPG_ERR_EOF ? 0 : number;
 }
 
-int key_file_fingerprints(const char *path, struct strvec *fingerprints, struct error *err)
+/* GnuPG wants a home to start at all; the user's own is none of our business, and may not exist. */
+static gpgme_error_t use_home(gpgme_ctx_t context, const char *home)
+{
+	return gpgme_ctx_set_engine_info(context, GPGME_PROTOCOL_OpenPGP, NULL, home);
+}
+
+static int read_keys(const char *path, const char *home, struct strvec *fingerprints,
+		     struct error *err)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t before = fingerprints->count;
@@ -37,6 +47,8 @@ int key_file_fingerprints(const char *path, struct strvec *fingerprints, struct 
 	gpgme_check_version(NULL);
 	gpgme_error_t number = gpgme_new(&context);
 	if (!number)
+		number = use_home(context, home);
+	if (!number)
 		number = gpgme_data_new_from_fd(&data, fd);
 	if (!number)
 		number = list_keys(context, data, fingerprints);
@@ -47,4 +59,16 @@ int key_file_fingerprints(const char *path, struct strvec *fingerprints, struct 
 	if (fingerprints->count == before)
 		return error_set(err, ERROR_PARSE, "%s holds no OpenPGP key", path);
 	return 0;
+}
+
+int key_file_fingerprints(const char *path, struct strvec *fingerprints, struct error *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	autofree char *home = xasprintf("%s/vzpkg-keys.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+
+	if (!mkdtemp(home))
+		return error_errno(err, errno, "creating %s", home);
+	int ret = read_keys(path, home, fingerprints, err);
+	tree_remove(AT_FDCWD, home, NULL);
+	return ret;
 }
