@@ -144,8 +144,8 @@ static void dependencies_sorted(Pool *pool, Id solvable, Id kind, Queue *depende
 	qsort_r(dependencies->elements, (size_t)kept, sizeof(Id), by_text, pool);
 }
 
-static void follow(struct closure *closure, const struct package_pool *pool, Id solvable, Id kind,
-		   const Map *excluded)
+static void complete(struct closure *closure, const struct package_pool *pool, Id solvable, Id kind,
+		     const Map *excluded)
 {
 	Queue dependencies;
 
@@ -156,8 +156,12 @@ static void follow(struct closure *closure, const struct package_pool *pool, Id 
 		if (is_satisfied(closure, pool->pool, dependency))
 			continue;
 		Id chosen = choose(pool, dependency, excluded);
-		if (chosen)
-			add(closure, chosen, solvable);
+		if (!chosen)
+			continue;
+		add(closure, chosen, solvable);
+		/* At once, before its siblings: so does apt, and what is in by then decides which
+		 * alternative is taken. */
+		complete(closure, pool, chosen, SOLVABLE_REQUIRES, excluded);
 	}
 	queue_free(&dependencies);
 }
@@ -165,12 +169,10 @@ static void follow(struct closure *closure, const struct package_pool *pool, Id 
 void closure_complete(struct closure *closure, const struct package_pool *pool, bool recommends,
 		      const Map *excluded)
 {
-	/* Each package's own Depends before those of what they bring, and all Depends before any
-	 * Recommends: so an alternative is satisfied by what is in anyway. */
-	for (int at = 0; at < closure->order.count; at++)
-		follow(closure, pool, closure->order.elements[at], SOLVABLE_REQUIRES, excluded);
-	for (int at = 0; recommends && at < closure->order.count; at++) {
-		follow(closure, pool, closure->order.elements[at], SOLVABLE_REQUIRES, excluded);
-		follow(closure, pool, closure->order.elements[at], SOLVABLE_RECOMMENDS, excluded);
-	}
+	int roots = closure->order.count;
+
+	for (int at = 0; at < roots; at++)
+		complete(closure, pool, closure->order.elements[at], SOLVABLE_REQUIRES, excluded);
+	for (int at = 0; recommends && at < closure->order.count; at++)
+		complete(closure, pool, closure->order.elements[at], SOLVABLE_RECOMMENDS, excluded);
 }
