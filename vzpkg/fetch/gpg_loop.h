@@ -1,7 +1,7 @@
 /*
- * Waiting for gpg by a poll loop of our own. gpgme's loop spins for ever when gpg ends before it has read
- * what it is fed (it does not look at POLLERR): a mirror could cause that by a strange signature, and
- * Ctrl-C does. This one also hears signals, and has a time limit.
+ * Waiting for gpg by a poll loop of our own. gpgme's loop spins for ever when gpg ends before it
+ * has read what it is fed (it does not look at POLLERR): a mirror could cause that by a strange
+ * signature, and Ctrl-C does. This one also hears signals, and has a time limit.
  */
 #pragma once
 
@@ -15,8 +15,8 @@ struct gpg_loop;
 struct gpg_loop *gpg_loop_new(gpgme_ctx_t context);
 
 /*
- * To be called after a gpgme_op_…_start(): waits for its end. *code is how it ended. Returns -1 if it
- * was cut off by a signal (ERROR_INTERRUPTED) or took too long (ERROR_TIME_LIMIT).
+ * To be called after a gpgme_op_…_start(): waits for its end. *code is how it ended. Returns -1 if
+ * it was cut off by a signal (ERROR_INTERRUPTED) or took too long (ERROR_TIME_LIMIT).
  */
 int gpg_loop_wait(struct gpg_loop *loop, gpgme_error_t *code, struct error *err);
 

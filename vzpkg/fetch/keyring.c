@@ -16,9 +16,9 @@
 
 enum { KEY_FILE_LIMIT = 16 * 1024 * 1024, LOCK_TIMEOUT_S = 600 };
 
-/* gpg alone, without its agent and without a network. Whom to trust is decided here, by fingerprint,
- * so that gpg's own idea of trust has no part in it. A home has its name only when it is complete and is
- * not written to afterwards: no locks. */
+/* gpg alone, without its agent and without a network. Whom to trust is decided here, by
+ * fingerprint, so that gpg's own idea of trust has no part in it. A home has its name only when it is
+ * complete and is not written to afterwards: no locks. */
 #define CONF                      \
 	"trust-model always\n"    \
 	"no-auto-check-trustdb\n" \

@@ -27,7 +27,7 @@ struct keyring {
 const struct known_key *keyring_find(const struct keyring *keyring, const char *id);
 const struct signature_waiver *keyring_waiver(const struct keyring *keyring, const char *primary);
 
-/* While gpgme writes to a gpg that may die: SIGPIPE is ignored, and given back afterwards, because an
- * ignored signal would be inherited by whatever is started later. */
+/* While gpgme writes to a gpg that may die: SIGPIPE is ignored, and given back afterwards, because
+ * an ignored signal would be inherited by whatever is started later. */
 void sigpipe_ignore(struct sigaction *old);
 void sigpipe_restore(struct sigaction *old);

@@ -1,5 +1,5 @@
-/* Which servers gave trouble lately, so that hundreds of requests do not wait for the same dead mirror
- * one after the other. */
+/* Which servers gave trouble lately, so that hundreds of requests do not wait for the same dead
+ * mirror one after the other. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /*
- * NAME.part: what has arrived so far of a download, hashed while it is written. Several processes may
- * want the same file at once: each holds a part of its own (NAME.part, NAME.part1, …) under an OFD
- * lock, and the one that ends first gives it its name. A part whose process died is taken up again.
+ * NAME.part: what has arrived so far of a download, hashed while it is written. Several processes
+ * may want the same file at once: each holds a part of its own (NAME.part, NAME.part1, …) under an
+ * OFD lock, and the one that ends first gives it its name. A part whose process died is taken up again.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * One request on its way: which of its URLs is tried, how often, what came back, and what follows from
- * that. Knows curl's easy interface; the loop over all transfers is http.c.
+ * One request on its way: which of its URLs is tried, how often, what came back, and what follows
+ * from that. Knows curl's easy interface; the loop over all transfers is http.c.
  */
 #pragma once
 

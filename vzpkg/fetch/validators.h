@@ -1,6 +1,6 @@
 /*
- * NAME.fetched: from where NAME came and what the server calls this version of it (RFC 9110, 8.8), so
- * that the next run asks only for a newer one. The file's digest binds it to the content: after a
+ * NAME.fetched: from where NAME came and what the server calls this version of it (RFC 9110, 8.8),
+ * so that the next run asks only for a newer one. The file's digest binds it to the content: after a
  * crash between the two writes, or when somebody changed NAME, it counts for nothing.
  *
  *	url URL
