@@ -91,7 +91,7 @@ static int run_workers(struct wave *wave, struct error *err)
 		.done = done,
 		.data = wave,
 	};
-	wave->by_size = xmemdup(wave->packages, wave->count * sizeof(*wave->packages) + 1);
+	wave->by_size = xmemdup(wave->packages, wave->count * sizeof(*wave->packages));
 	qsort_r(wave->by_size, wave->count, sizeof(*wave->by_size), by_size,
 		(void *)wave->waves->job->plan);
 	int ret = workers_run(&job, err);

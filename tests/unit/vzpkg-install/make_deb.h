@@ -131,7 +131,7 @@ static void deb_make(const struct deb *from, struct strbuf *deb)
 }
 
 /* The bytes as a file, at offset 0. */
-static int deb_file(const struct strbuf *deb)
+static inline int deb_file(const struct strbuf *deb)
 {
 	int fd = memfd_create("deb", MFD_CLOEXEC);
 	assert_true(fd >= 0);
