@@ -233,6 +233,7 @@ static void overrides_are_read(void **state)
 
 	assert_int_equal(dpkg_overrides_read(&overrides, world->tree, NULL), 0);
 	assert_null(dpkg_diverted(&overrides, "bin/sh", "bash"));
+	dpkg_overrides_release(&overrides);
 	put(world->tree, "etc/passwd", "root:x:0:0::/:/bin/sh\nman:x:6:12::/:/bin/sh\n");
 	put(world->tree, "etc/group", "root:x:0:\nshadow:x:42:\n");
 	put(world->database.dpkg, "statoverride",
