@@ -226,9 +226,12 @@ static int vzpkg(int argc, char **argv, struct error *err)
  * receives our messages. */
 static void open_standard_descriptors(void)
 {
-	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-			_exit(1);
+	int fd;
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < 3)
+		;
+	if (fd < 0)
+		_exit(1);
+	close(fd);
 }
 
 int main(int argc, char **argv)

@@ -16,6 +16,7 @@
 #include "base/strbuf.h"
 #include "vzpkg/metadata/decompress.h"
 #include "vzpkg/metadata/pool.h"
+#include "vzpkg/metadata/relations.h"
 
 /* Text that grows no more than this when it is decompressed, where the release does not say. */
 enum { GROWTH_LIMIT = 40, LINE_START = 64 };
@@ -133,10 +134,14 @@ static void add_extras(const struct tap *tap, Repo *repo, Id first)
 	Pool *pool = repo->pool;
 	Id priority = pool_str2id(pool, ATTRIBUTE_PRIORITY, 1);
 	Id essential = pool_str2id(pool, ATTRIBUTE_ESSENTIAL, 1);
+	Id order_key = pool_str2id(pool, ATTRIBUTE_ORDER, 1);
 	Repodata *data = repo_add_repodata(repo, 0);
 
 	for (size_t i = 0; i < tap->count; i++) {
 		Id solvable = first + (Id)i;
+		autofree char *order = relations_order(pool, solvable);
+		if (order)
+			repodata_set_str(data, solvable, order_key, order);
 		repodata_set_num(data, solvable, SOLVABLE_DOWNLOADSIZE, tap->extras[i].size);
 		repodata_set_num(data, solvable, priority, tap->extras[i].priority);
 		if (tap->extras[i].essential)

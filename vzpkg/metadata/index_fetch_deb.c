@@ -277,13 +277,12 @@ static void give_results(const struct wanted_list *list)
 		struct metadata_repository *result = wanted->repository->result;
 		result->indexes = xreallocarray(result->indexes, result->index_count + 1,
 						sizeof(*result->indexes));
-		result->indexes[result->index_count++] = (struct metadata_index){
-			.path = steal_ptr(wanted->stored),
-			.title = steal_ptr(wanted->title),
-			.digest = wanted->digest,
-			.size = wanted->size,
-			.plain_size = wanted->plain_size,
-		};
+		struct metadata_index *index = &result->indexes[result->index_count++];
+		index->path = steal_ptr(wanted->stored);
+		index->title = steal_ptr(wanted->title);
+		index->digest = wanted->digest;
+		index->size = wanted->size;
+		index->plain_size = wanted->plain_size;
 	}
 }
 

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "vzpkg/metadata/index_deb.h"
+#include "vzpkg/metadata/relations.h"
 #include "vzpkg/metadata/solv_cache.h"
 
 static int load_index(const struct metadata *metadata, const struct metadata_index *index,
@@ -58,6 +59,7 @@ int metadata_load(const struct metadata *metadata, struct report *report, struct
 	pool_createwhatprovides(pool->pool);
 	pool->priority_key = pool_str2id(pool->pool, ATTRIBUTE_PRIORITY, 1);
 	pool->essential_key = pool_str2id(pool->pool, ATTRIBUTE_ESSENTIAL, 1);
+	pool->order_key = pool_str2id(pool->pool, ATTRIBUTE_ORDER, 1);
 	*ret = steal_ptr(pool);
 	return 0;
 }

@@ -25,7 +25,7 @@ enum package_priority {
 struct package_pool {
 	Pool *pool; /* whatprovides is made */
 	const struct metadata *metadata; /* borrowed; Repo.appdata is its metadata_repository */
-	Id priority_key, essential_key; /* attributes of our own */
+	Id priority_key, essential_key, order_key; /* attributes of our own */
 };
 
 /* Loads every index, from its .solv cache where there is one, else from the index itself (and

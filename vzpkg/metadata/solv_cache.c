@@ -17,7 +17,7 @@
 #include "base/file.h"
 
 /* Raised when what is stored, or libsolv's meaning of it, changes. */
-enum { CACHE_FORMAT = 1 };
+enum { CACHE_FORMAT = 2 };
 
 /* After libsolv's data, at the end of the file. */
 struct trailer {

@@ -5,11 +5,8 @@
 #include <solv/knownid.h>
 #include <solv/poolarch.h>
 #include <solv/solvable.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/alloc.h"
-#include "base/cleanup.h"
+#include "vzpkg/metadata/relations.h"
 
 void closure_init(struct closure *closure, Pool *pool)
 {
@@ -123,25 +120,12 @@ static Id choose(const struct package_pool *pool, Id dependency, const Map *excl
 	return closure_candidate(pool, dependency, excluded);
 }
 
-static int by_text(const void *a, const void *b, void *data)
+static void lookup(const struct package_pool *pool, Id solvable, Id kind, Queue *ret)
 {
-	Pool *pool = data;
-	autofree char *x = xstrdup(pool_dep2str(pool, *(const Id *)a));
-	return strcmp(x, pool_dep2str(pool, *(const Id *)b));
-}
-
-/* A package's relations of a kind, without libsolv's marker, in an order of our own: libsolv's cache does not
- * keep that of the index, and a plan must not depend on whether there was a cache. */
-static void dependencies_sorted(Pool *pool, Id solvable, Id kind, Queue *dependencies)
-{
-	int kept = 0;
-
-	solvable_lookup_deparray(pool_id2solvable(pool, solvable), kind, dependencies, 0);
-	for (int i = 0; i < dependencies->count; i++)
-		if (dependencies->elements[i] != SOLVABLE_PREREQMARKER)
-			dependencies->elements[kept++] = dependencies->elements[i];
-	queue_truncate(dependencies, kept);
-	qsort_r(dependencies->elements, (size_t)kept, sizeof(Id), by_text, pool);
+	if (kind == SOLVABLE_REQUIRES)
+		package_requires(pool, solvable, ret);
+	else
+		relations_sorted(pool->pool, solvable, kind, ret);
 }
 
 static void complete(struct closure *closure, const struct package_pool *pool, Id solvable, Id kind,
@@ -150,7 +134,7 @@ static void complete(struct closure *closure, const struct package_pool *pool, I
 	Queue dependencies;
 
 	queue_init(&dependencies);
-	dependencies_sorted(pool->pool, solvable, kind, &dependencies);
+	lookup(pool, solvable, kind, &dependencies);
 	for (int i = 0; i < dependencies.count; i++) {
 		Id dependency = dependencies.elements[i];
 		if (is_satisfied(closure, pool->pool, dependency))
