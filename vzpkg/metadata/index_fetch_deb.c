@@ -142,7 +142,7 @@ static int want(struct sync *sync, struct wanted_list *list, struct sync_reposit
 
 static int want_all(struct sync *sync, struct wanted_list *list, struct error *err)
 {
-	size_t most = 0;
+	size_t most = 1;
 	for (size_t i = 0; i < sync->template->repository_count; i++)
 		most += 1 + sync->repositories[i].source->components.count;
 	list->items = xcalloc(most, sizeof(*list->items));
