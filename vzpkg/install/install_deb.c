@@ -67,12 +67,12 @@ static int merge_usr(const struct install_job *job, struct error *err)
 
 	if (!find_package(job->plan, "usr-is-merged") && !find_package(job->plan, "usrmerge"))
 		return 0;
-	if (mkdirat(job->tree, "usr", 0755) < 0)
+	if (mkdirat(job->tree, "usr", 0755) < 0 && errno != EEXIST)
 		return error_errno(err, errno, "creating /usr in the tree");
 	for (size_t s = 0; s < 2; s++)
 		for (const char *const *name = sets[s]; *name; name++) {
 			autofree char *target = xasprintf("usr/%s", *name);
-			if (mkdirat(job->tree, target, 0755) < 0 ||
+			if ((mkdirat(job->tree, target, 0755) < 0 && errno != EEXIST) ||
 			    symlinkat(target, job->tree, *name) < 0)
 				return error_errno(err, errno, "creating /%s in the tree", *name);
 		}
@@ -84,7 +84,7 @@ static int merge_usr(const struct install_job *job, struct error *err)
 static void dpkg_line(const char *line, void *data)
 {
 	struct installer *installer = data;
-	static const char begun[] = "Setting up ", failed[] = "dpkg: error processing package ";
+	static const char begun[] = "Setting up ", failed[] = "dpkg: error processing ";
 
 	report_detail(installer->job->report, "%s", line);
 	if (strncmp(line, begun, sizeof(begun) - 1) == 0) {
@@ -94,6 +94,8 @@ static void dpkg_line(const char *line, void *data)
 		report_progress(installer->job->report, ++installer->set_up, installer->working_on);
 	} else if (strncmp(line, failed, sizeof(failed) - 1) == 0 && !installer->failing) {
 		const char *name = line + sizeof(failed) - 1;
+		if (strncmp(name, "package ", 8) == 0) /* since 1.17 */
+			name += 8;
 		installer->failing = xstrndup(name, strcspn(name, " "));
 	}
 }
@@ -225,18 +227,6 @@ static void mark_configured(struct installer *installer)
 
 /* ---- stage 1 -------------------------------------------------------------------------------------------------- */
 
-/* The scripts of all others need /etc/passwd and the skeleton of the file system. */
-static int configure_first(struct installer *installer, struct error *err)
-{
-	static const char *const first[] = { "base-passwd", "base-files" };
-	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-
-	for (size_t i = 0; i < 2; i++)
-		if (find_package(installer->job->plan, first[i]))
-			strvec_push(&names, first[i]);
-	return names.count ? configure(installer, &names, true, err) : 0;
-}
-
 static size_t *collect(const struct installer *installer,
 		       bool (*wanted)(const struct installer *, size_t), size_t *ret_count)
 {
@@ -252,6 +242,39 @@ static size_t *collect(const struct installer *installer,
 static bool is_base(const struct installer *installer, size_t index)
 {
 	return installer->job->plan->packages[index].base;
+}
+
+/* The scripts of all others need /etc/passwd, and old ones the skeleton of the file system. The preinst of
+ * base-passwd makes it; before Debian 8 there was none, and its postinst did. */
+static int make_users(struct installer *installer, size_t base_passwd, struct error *err)
+{
+	static const char *const first[] = { "base-passwd", "base-files" };
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+
+	if (run_unpacked_preinst(installer, base_passwd, err) < 0)
+		return -1;
+	autoclose int passwd = open_in_root(installer->job->tree, "etc/passwd", O_PATH, 0);
+	if (passwd >= 0)
+		return 0;
+	for (size_t i = 0; i < 2; i++)
+		if (find_package(installer->job->plan, first[i]))
+			strvec_push(&names, first[i]);
+	return configure(installer, &names, true, err);
+}
+
+static int run_preinsts(struct installer *installer, const size_t *packages, size_t count,
+			struct error *err)
+{
+	const struct plan_package *all = installer->job->plan->packages;
+	const struct plan_package *users = find_package(installer->job->plan, "base-passwd");
+
+	if (users && users->base && make_users(installer, (size_t)(users - all), err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (&all[packages[i]] != users &&
+		    run_unpacked_preinst(installer, packages[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 static int stage_one(struct installer *installer, struct error *err)
@@ -277,10 +300,8 @@ static int stage_one(struct installer *installer, struct error *err)
 		return -1;
 	report_phase(job->report, "configuring the essential packages", REPORT_ITEMS, count, 15);
 	installer->counting = true;
-	for (size_t i = 0; i < count; i++)
-		if (run_unpacked_preinst(installer, base[i], err) < 0)
-			return -1;
-	if (configure_first(installer, err) < 0 || configure(installer, NULL, false, err) < 0)
+	if (run_preinsts(installer, base, count, err) < 0 ||
+	    configure(installer, NULL, false, err) < 0)
 		return -1;
 	mark_configured(installer);
 	return 0;
