@@ -119,20 +119,25 @@ static bool is_word(const char *text)
 	return true;
 }
 
-/* The rest after OS-RELEASE: "", "-ARCH", "-SET" or "-ARCH-SET". */
-static void take_rest(struct template_name *name, const char *rest)
+/*
+ * The rest after OS-RELEASE: "", "-ARCH", "-SET" or "-ARCH-SET", where ARCH may be empty as in
+ * OpenVZ's "fedora-core-4--minimal". Sets become parts of paths.
+ */
+static bool take_rest(struct template_name *name, const char *rest)
 {
 	const char *arch = NULL;
 	if (*rest == '-') {
-		const char *dash = strchr(rest + 1, '-');
-		autofree char *word =
-			dash ? xstrndup(rest + 1, (size_t)(dash - rest - 1)) : xstrdup(rest + 1);
+		size_t length = strcspn(rest + 1, "-");
+		autofree char *word = xstrndup(rest + 1, length);
 		arch = arch_canonical(word);
-		if (arch)
-			rest += 1 + strlen(word);
+		if (arch || (!length && rest[1]))
+			rest += 1 + length;
 	}
+	if (*rest && !is_word(rest + 1))
+		return false;
 	name->arch = arch ?: arch_host();
-	name->set = xstrdup(*rest == '-' && rest[1] ? rest + 1 : "default");
+	name->set = xstrdup(*rest ? rest + 1 : "default");
+	return true;
 }
 
 /* Where RELEASE may end: at its own end, or before a "-". */
@@ -146,29 +151,60 @@ static bool try_split(struct template_name *name, const char *text, size_t os_le
 		if (release_start[end] && release_start[end] != '-')
 			continue;
 		autofree char *release = xstrndup(release_start, end);
-		if (!release_exists(roots, os, release))
+		if (!is_word(release) || !release_exists(roots, os, release) ||
+		    !take_rest(name, release_start + end))
 			continue;
 		name->os = steal_ptr(os);
 		name->release = steal_ptr(release);
-		take_rest(name, release_start + end);
 		return true;
 	}
 	return false;
 }
 
+enum { NEAR_MOST = 3 };
+
+static void add_near(struct strvec *near, const char *name)
+{
+	if (near->count < NEAR_MOST && !strvec_contains(near, name))
+		strvec_push(near, name);
+}
+
+/* What `text` may have been meant to be: it as it stands, without its last words (which may name an
+ * architecture and a set), or as an OS without a release. */
+static void find_near(const char *text, const struct strvec *names, struct strvec *near)
+{
+	for (size_t end = strlen(text); names->count && end > 0; end--) {
+		if (text[end] && text[end] != '-')
+			continue;
+		autofree char *start = xstrndup(text, end);
+		const char *name = nearest_word(start, (const char *const *)names->items);
+		if (name)
+			add_near(near, name);
+	}
+	size_t length = strlen(text);
+	for (size_t i = 0; i < names->count; i++)
+		if (strncmp(names->items[i], text, length) == 0 && names->items[i][length] == '-')
+			add_near(near, names->items[i]);
+}
+
 static int unknown(const char *text, const struct strvec *roots, struct error *err)
 {
-	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-	static const char *const none[] = { NULL };
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT, near = STRVEC_INIT;
+	AUTO(strbuf_release) struct strbuf list = STRBUF_INIT;
 
 	template_releases(roots, &names);
+	find_near(text, &names, &near);
 	error_set(err, ERROR_NO_TEMPLATE, "there is no template %s", text);
 	error_subject(err, "%s", text);
-	const char *near = nearest_word(text, names.count ? (const char *const *)names.items
-							  : (const char *const *)none);
-	if (near)
-		return error_hint(err, "did you mean %s? \"vzpkg list\" shows all", near);
-	return error_hint(err, "\"vzpkg list\" shows what there is");
+	if (!near.count)
+		return error_hint(err, "\"vzpkg list\" shows what there is");
+	for (size_t i = 0; i < near.count; i++)
+		strbuf_addf(&list, "%s%s",
+			    i == 0               ? ""
+			    : i + 1 < near.count ? ", "
+						 : " or ",
+			    near.items[i]);
+	return error_hint(err, "did you mean %s? \"vzpkg list\" shows all", list.text);
 }
 
 int template_name_resolve(struct template_name *name, const char *text, const struct strvec *roots,

@@ -10,12 +10,12 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "image/compressor.h"
 #include "image/member.h"
 #include "image/pipeline.h"
-#include "image/tar_writer.h"
 #include "image/walk.h"
 
-enum { LEVEL = 6, GZIP_OS_UNKNOWN = 255 };
+enum { GZIP_OS_UNKNOWN = 255 };
 
 struct packer {
 	const struct image_pack *pack;
@@ -43,67 +43,23 @@ void image_packed_release(struct image_packed *packed)
 
 /* ---- in the threads ------------------------------------------------------------------------------ */
 
-struct thread_state {
-	struct tar_writer *writer;
-	struct libdeflate_compressor *compressor;
-};
-
 static void end(void *state)
 {
-	struct thread_state *thread = state;
-	tar_writer_free(thread->writer);
-	libdeflate_free_compressor(thread->compressor);
-	free(thread);
+	member_compressor_free(state);
 }
 
 static void *begin(void *data, struct error *err)
 {
 	struct packer *packer = data;
-	struct thread_state *thread = xcalloc(1, sizeof(*thread));
-
-	thread->compressor = libdeflate_alloc_compressor(LEVEL);
-	thread->writer = tar_writer_new(packer->pack->tree, packer->pack->epoch, err);
-	if (thread->writer && thread->compressor)
-		return thread;
-	if (thread->writer)
-		error_set(err, ERROR_SYSTEM, "setting up the compressor failed");
-	end(thread);
-	return NULL;
-}
-
-static int write_tar(struct tar_writer *writer, const struct packer *packer,
-		     const struct member *member, struct strbuf *tar, struct error *err)
-{
-	for (size_t i = 0; i < member->count; i++) {
-		const struct walk_entry *entry = &packer->walk.entries[member->first + i];
-		uint64_t length = member->large ? member->length : entry->size;
-		if (member->offset == 0 && tar_write_header(writer, entry, tar, err) < 0)
-			return -1;
-		if (length &&
-		    tar_write_content(writer, entry, member->offset, length, tar, err) < 0)
-			return -1;
-	}
-	if (member->last)
-		tar_write_end(tar);
-	return 0;
+	return member_compressor_new(packer->pack->tree, packer->pack->epoch, err);
 }
 
 static int produce(void *state, void *data, size_t index, struct piece *piece, struct error *err)
 {
-	struct thread_state *thread = state;
 	struct packer *packer = data;
-
-	if (write_tar(thread->writer, packer, &packer->members[index], &piece->tar, err) < 0)
-		return -1;
-	if (packer->pack->single_member)
-		return 0;
-	size_t bound = libdeflate_gzip_compress_bound(thread->compressor, piece->tar.length);
-	strbuf_reserve(&piece->gzip, bound);
-	piece->gzip.length = libdeflate_gzip_compress(thread->compressor, piece->tar.text,
-						      piece->tar.length, piece->gzip.text, bound);
-	if (!piece->gzip.length)
-		return error_set(err, ERROR_INTERNAL, "compressing a member failed");
-	return 0;
+	struct strbuf *gzip = packer->pack->single_member ? NULL : &piece->gzip;
+	return member_compress(state, &packer->walk, &packer->members[index], packer->pack->cache,
+			       &piece->tar, gzip, err);
 }
 
 /* ---- in order ------------------------------------------------------------------------------------- */
@@ -177,7 +133,8 @@ static int run_single(struct packer *packer, struct error *err)
 	gz_header header = { .os = GZIP_OS_UNKNOWN };
 	z_stream *stream = &packer->stream;
 	/* 16 more than the window's bits: with a gzip header (zlib.h). */
-	if (deflateInit2(stream, LEVEL, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(stream, COMPRESSION_LEVEL, Z_DEFLATED, MAX_WBITS + 16, 8,
+			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return error_set(err, ERROR_SYSTEM, "setting up zlib failed");
 	deflateSetHeader(stream, &header);
 	int ret = run_pipeline(packer, err);

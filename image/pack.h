@@ -21,6 +21,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/report.h"
+#include "image/member_cache.h"
 
 struct image_pack {
 	int tree; /* directory to pack */
@@ -33,6 +34,7 @@ struct image_pack {
 	bool (*leave_out)(const char *path, void *data);
 	void *data;
 
+	const struct member_cache *cache; /* members that may be taken over; may be NULL */
 	struct report *report; /* progress in bytes; may be NULL */
 };
 

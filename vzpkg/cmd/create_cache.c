@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "image/pack.h"
+#include "image/precompress.h"
 #include "runtime/ve.h"
 #include "vzpkg/cache/generation.h"
 #include "vzpkg/cache/store.h"
@@ -46,14 +47,22 @@ struct build {
 	struct app_plan solved;
 	struct store *store;
 	struct workdir workdir;
+	int tree; /* in the work folder */
 	struct generation_draft draft;
 	struct image_packed image;
 	int64_t epoch; /* no file time in the tarball is later than this, Unix seconds */
+	bool epoch_given; /* by the caller, in SOURCE_DATE_EPOCH */
+	struct member_cache *members; /* compressed while packages were configured */
+	struct precompress precompress;
 };
 
 static void build_release(struct build *build)
 {
+	precompress_stop(&build->precompress);
+	member_cache_freep(&build->members);
 	generation_abandon(&build->draft);
+	if (build->tree >= 0)
+		close(build->tree);
 	workdir_remove(&build->workdir);
 	store_freep(&build->store);
 	app_plan_release(&build->solved);
@@ -94,52 +103,80 @@ static unsigned cpus(void)
 }
 
 /* SOURCE_DATE_EPOCH as https://reproducible-builds.org/specs/source-date-epoch/ defines it. */
-static int set_epoch(struct build *build, struct error *err)
+static int read_epoch(struct build *build, struct error *err)
 {
 	const char *text = getenv("SOURCE_DATE_EPOCH");
 	char *end;
+
 	if (!text || !*text)
 		return 0;
 	errno = 0;
 	build->epoch = strtoll(text, &end, 10);
+	build->epoch_given = true;
 	if (errno || *end || build->epoch < 0)
 		return error_set(err, ERROR_USAGE, "SOURCE_DATE_EPOCH is \"%s\" and not a number",
 				 text);
 	return 0;
 }
 
-static int install(struct build *build, int tree, struct error *err)
+/* While the packages are configured, one after the other, the other CPUs compress what is there. Without
+ * that the build is slower, and that is all. */
+static void unpacked(int64_t newest, void *data)
 {
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	struct build *build = data;
+	int64_t epoch = build->epoch_given ? build->epoch : newest;
+
+	if (cpus() < 2 || gzip_single)
+		return;
+	precompress_stop(&build->precompress);
+	if ((!build->members && member_cache_new(build->workdir.fd, &build->members, &why) < 0) ||
+	    member_cache_load(build->members, &why) < 0 ||
+	    precompress_start(&build->precompress, build->tree, epoch, build->members, &why) < 0)
+		report_detail(build->app->report, "%s", why.message);
+}
+
+static int install(struct build *build, struct error *err)
+{
+	int64_t newest = 0;
 	struct install_job job = {
 		.template = build->template,
 		.plan = build->solved.plan,
 		.store = build->store,
 		.host = &build->app->host,
 		.report = build->app->report,
-		.tree = tree,
+		.tree = build->tree,
 		.jobs = cpus(),
-		.ret_epoch = &build->epoch,
+		.ret_epoch = &newest,
+		.unpacked = unpacked,
+		.data = build,
 	};
 	if (app_number(build->app, "SCRIPT_TIMEOUT", 0, 7 * 86400, &job.time_limit_s, err) < 0)
 		return -1;
 	if (install_apply(&job, err) < 0)
 		return error_wrap(err, "installing %s", build->template->text);
+	precompress_stop(&build->precompress);
+	if (!build->epoch_given)
+		build->epoch = newest;
 	return interrupt_check(err);
 }
 
-static int pack(struct build *build, int tree, struct error *err)
+static int pack(struct build *build, struct error *err)
 {
 	struct report *report = build->app->report;
 	struct image_pack image = {
-		.tree = tree,
+		.tree = build->tree,
 		.epoch = build->epoch,
 		.threads = cpus(),
 		.single_member = gzip_single,
+		.cache = build->members,
 		.report = report,
 	};
 	autofree char *file = xasprintf("%s.tar.gz", build->template->text);
 
 	report_phase(report, "packing", REPORT_BYTES, 0, 15);
+	if (build->members && member_cache_load(build->members, err) < 0)
+		return -1;
 	if (image_pack(&image, build->draft.fd, file, &build->image, err) < 0)
 		return -1;
 	if (build->image.nodes_dropped)
@@ -173,16 +210,17 @@ static int build_stages(struct build *build, struct error *err)
 	struct app *app = build->app;
 	const char *dir = app->host.template_dir;
 
-	if (app_plan(app, build->template, NULL, &build->solved, err) < 0 ||
+	if (read_epoch(build, err) < 0 ||
+	    app_plan(app, build->template, NULL, &build->solved, err) < 0 ||
 	    workdir_create(&build->workdir, dir, build->template->text, err) < 0 ||
 	    check_space(build, err) < 0 || fill(build, err) < 0)
 		return -1;
 
-	autoclose int tree = dir_open(build->workdir.fd, "tree", true, 0755, err);
-	if (tree < 0 || install(build, tree, err) < 0 || set_epoch(build, err) < 0)
+	build->tree = dir_open(build->workdir.fd, "tree", true, 0755, err);
+	if (build->tree < 0 || install(build, err) < 0)
 		return -1;
 	if (generation_begin(&build->draft, dir, build->template->text, err) < 0 ||
-	    pack(build, tree, err) < 0)
+	    pack(build, err) < 0)
 		return -1;
 	return publish(build, err);
 }
@@ -211,6 +249,7 @@ static int build_cache(struct app *app, const struct template *template, struct 
 		.app = app,
 		.template = template,
 		.workdir = WORKDIR_INIT,
+		.tree = -1,
 		.draft = GENERATION_DRAFT_INIT,
 	};
 	return build_stages(&build, err);

@@ -21,6 +21,11 @@ struct install_job {
 	unsigned jobs; /* unpacking processes at a time */
 	unsigned time_limit_s; /* of one script or package manager run; 0: 1800 */
 	int64_t *ret_epoch; /* the newest file time in the plan's packages, Unix seconds */
+
+	/* Called when packages have been unpacked and their configuration begins: most of what is
+	 * in the tree now will stay as it is. `epoch` is as above, of the packages so far. May be NULL. */
+	void (*unpacked)(int64_t epoch, void *data);
+	void *data;
 };
 
 /*

@@ -277,6 +277,12 @@ static int run_preinsts(struct installer *installer, const size_t *packages, siz
 	return 0;
 }
 
+static void tell_unpacked(const struct installer *installer)
+{
+	if (installer->job->unpacked)
+		installer->job->unpacked(installer->waves.newest, installer->job->data);
+}
+
 static int stage_one(struct installer *installer, struct error *err)
 {
 	const struct install_job *job = installer->job;
@@ -296,6 +302,7 @@ static int stage_one(struct installer *installer, struct error *err)
 	for (size_t i = 0; i < count; i++)
 		installer->unpacked[base[i]] = true;
 
+	tell_unpacked(installer);
 	if (session_start(&installer->session, job, installer->waves.newest, err) < 0)
 		return -1;
 	report_phase(job->report, "configuring the essential packages", REPORT_ITEMS, count, 15);
@@ -456,15 +463,20 @@ static int install_stages(struct installer *installer, struct error *err)
 {
 	const struct install_job *job = installer->job;
 	struct session *session = &installer->session;
+	size_t any_left;
 
-	if (stage_one(installer, err) < 0 ||
-	    template_script_run(session, job, SCRIPT_PRE_INSTALL, err) < 0 ||
+	if (stage_one(installer, err) < 0)
+		return -1;
+	free(collect(installer, is_left, &any_left));
+	if (template_script_run(session, job, SCRIPT_PRE_INSTALL, err) < 0 ||
 	    stage_two(installer, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_PRE_INSTALL, err) < 0)
 		return -1;
 	report_phase(job->report, "configuring the other packages", REPORT_ITEMS, job->plan->count,
 		     20);
 	installer->counting = true;
+	if (any_left)
+		tell_unpacked(installer);
 	if (configure(installer, NULL, false, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_POST_INSTALL, err) < 0 ||
 	    check_finished(installer, err) < 0 ||

@@ -1,0 +1,29 @@
+/*
+ * One member after the other: tar bytes, and the same compressed. A compressor belongs to one thread.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "image/member.h"
+#include "image/member_cache.h"
+#include "image/walk.h"
+
+enum { COMPRESSION_LEVEL = 6 };
+
+struct member_compressor;
+
+struct member_compressor *member_compressor_new(int tree, int64_t epoch, struct error *err);
+void member_compressor_free(struct member_compressor *compressor);
+
+/* Appends the member's tar bytes, and to `gzip` (NULL: not wanted) the gzip member: from the cache (NULL: none)
+ * if it is there, else compressed now. */
+int member_compress(struct member_compressor *compressor, const struct walk *walk,
+		    const struct member *member, const struct member_cache *cache,
+		    struct strbuf *tar, struct strbuf *gzip, struct error *err);
+
+/* Appends what the last member_compress() made to the cache, unless it came from there. */
+void member_compressor_keep(struct member_compressor *compressor, struct member_cache *cache,
+			    const struct strbuf *gzip);

@@ -1,0 +1,133 @@
+#include "image/member_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+enum { KEY_SIZE = 32 };
+
+struct record_head {
+	uint8_t tar[KEY_SIZE];
+	uint32_t size; /* bytes that follow */
+};
+
+struct record {
+	uint8_t tar[KEY_SIZE];
+	uint32_t size;
+	off_t offset;
+	UT_hash_handle hh;
+};
+
+struct member_cache {
+	int fd;
+	off_t loaded; /* up to here */
+	struct record *records;
+};
+
+int member_cache_new(int dir, struct member_cache **ret, struct error *err)
+{
+	struct member_cache *cache = xcalloc(1, sizeof(*cache));
+
+	/* Appending, since the writer is another process with another idea of the offset. */
+	cache->fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+	if (cache->fd < 0) {
+		error_errno(err, errno, "creating a temporary file");
+		free(cache);
+		return -1;
+	}
+	*ret = cache;
+	return 0;
+}
+
+void member_cache_free(struct member_cache *cache)
+{
+	struct record *record, *next;
+
+	if (!cache)
+		return;
+	HASH_ITER (hh, cache->records, record, next) {
+		HASH_DEL(cache->records, record);
+		free(record);
+	}
+	close(cache->fd);
+	free(cache);
+}
+
+void member_cache_freep(struct member_cache **cache)
+{
+	member_cache_free(*cache);
+	*cache = NULL;
+}
+
+int member_cache_append(struct member_cache *cache, const struct digest *tar,
+			const struct strbuf *gzip, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	struct record_head head = { .size = (uint32_t)gzip->length };
+
+	memcpy(head.tar, tar->bytes, KEY_SIZE);
+	strbuf_add(&text, &head, sizeof(head));
+	strbuf_add(&text, gzip->text, gzip->length);
+	return write_all(cache->fd, text.text, text.length, "a temporary file", err);
+}
+
+static void add_record(struct member_cache *cache, const struct record_head *head, off_t offset)
+{
+	struct record *record;
+
+	HASH_FIND(hh, cache->records, head->tar, KEY_SIZE, record);
+	if (record)
+		return;
+	record = xcalloc(1, sizeof(*record));
+	memcpy(record->tar, head->tar, KEY_SIZE);
+	record->size = head->size;
+	record->offset = offset;
+	HASH_ADD(hh, cache->records, tar, KEY_SIZE, record);
+}
+
+int member_cache_load(struct member_cache *cache, struct error *err)
+{
+	struct record_head head;
+	struct stat st;
+
+	if (fstat(cache->fd, &st) < 0)
+		return error_errno(err, errno, "reading a temporary file");
+	while (cache->loaded + (off_t)sizeof(head) <= st.st_size) {
+		off_t content = cache->loaded + (off_t)sizeof(head);
+		if (pread(cache->fd, &head, sizeof(head), cache->loaded) != sizeof(head))
+			return error_errno(err, errno, "reading a temporary file");
+		if (content + (off_t)head.size > st.st_size)
+			break;
+		add_record(cache, &head, content);
+		cache->loaded = content + (off_t)head.size;
+	}
+	return 0;
+}
+
+bool member_cache_find(const struct member_cache *cache, const struct digest *tar,
+		       struct strbuf *gzip)
+{
+	struct record *record;
+
+	HASH_FIND(hh, cache->records, tar->bytes, KEY_SIZE, record);
+	if (!record)
+		return false;
+	strbuf_reserve(gzip, record->size);
+	for (uint32_t done = 0; done < record->size;) {
+		ssize_t got = pread(cache->fd, gzip->text + gzip->length + done,
+				    record->size - done, record->offset + done);
+		if (got <= 0 && errno != EINTR)
+			return false;
+		done += got > 0 ? (uint32_t)got : 0;
+	}
+	gzip->length += record->size;
+	return true;
+}

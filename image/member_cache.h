@@ -1,0 +1,30 @@
+/*
+ * Compressed members that may be taken over: by the SHA-256 of their tar bytes. It is a file of records, to
+ * which one process appends while it compresses and which another reads later; what a killed writer
+ * left half-written at the end is not seen.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/strbuf.h"
+
+struct member_cache;
+
+/* A file without a name in the folder `dir`: it is gone with its last user. */
+int member_cache_new(int dir, struct member_cache **ret, struct error *err);
+void member_cache_free(struct member_cache *cache);
+void member_cache_freep(struct member_cache **cache);
+
+/* Appends a record; it can be found after the next member_cache_load(). */
+int member_cache_append(struct member_cache *cache, const struct digest *tar,
+			const struct strbuf *gzip, struct error *err);
+
+/* Learns of records that were appended since, also by another process. */
+int member_cache_load(struct member_cache *cache, struct error *err);
+
+/* Appends the compressed member to `gzip` if there is one. Several threads may ask. */
+bool member_cache_find(const struct member_cache *cache, const struct digest *tar,
+		       struct strbuf *gzip);
