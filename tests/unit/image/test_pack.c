@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "image/pack.h"
+#include "image/precompress.h"
 #include "image/tar_writer.h"
 
 enum { EPOCH = 1700000000, EARLIER = 1600000000 };
@@ -477,6 +478,50 @@ static void no_space(void **state)
 	assert_int_equal(err.kind, ERROR_NO_SPACE);
 }
 
+/* The child has compressed the tree; then a part of it changes. */
+static void members_are_taken_over(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(member_cache_freep) struct member_cache *cache = NULL;
+	AUTO(image_packed_release) struct image_packed plain = IMAGE_PACKED_INIT;
+	AUTO(image_packed_release) struct image_packed taken = IMAGE_PACKED_INIT;
+	struct precompress precompress = PRECOMPRESS_INIT;
+
+	assert_int_equal(member_cache_new(fixture->dir, &cache, NULL), 0);
+	assert_int_equal(precompress_start(&precompress, fixture->tree, EPOCH, cache, NULL), 0);
+	assert_true(waitpid(precompress.pid, NULL, 0) > 0);
+	precompress.pid = 0;
+	put(fixture->tree, "usr/file000a", 2000, 99);
+	close(pack(fixture, "plain", 2, false, &plain));
+
+	struct image_pack job = { .tree = fixture->tree, .epoch = EPOCH, .threads = 2 };
+	autoclose int fd = openat(fixture->dir, "taken", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(member_cache_load(cache, NULL), 0);
+	job.cache = cache;
+	assert_int_equal(image_pack(&job, fd, "taken", &taken, NULL), 0);
+	assert_true(digest_equal(&plain.gzip, &taken.gzip));
+	assert_int_equal(unlinkat(fixture->tree, "usr/file000a", 0), 0);
+}
+
+static void a_member_is_what_was_kept(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(member_cache_freep) struct member_cache *cache = NULL;
+	AUTO(strbuf_release) struct strbuf kept = STRBUF_INIT, found = STRBUF_INIT;
+	struct digest key, other;
+
+	digest_data(DIGEST_SHA256, "tar", 3, &key);
+	digest_data(DIGEST_SHA256, "rat", 3, &other);
+	strbuf_adds(&kept, "gzip");
+	assert_int_equal(member_cache_new(fixture->dir, &cache, NULL), 0);
+	assert_int_equal(member_cache_append(cache, &key, &kept, NULL), 0);
+	assert_false(member_cache_find(cache, &key, &found));
+	assert_int_equal(member_cache_load(cache, NULL), 0);
+	assert_true(member_cache_find(cache, &key, &found));
+	assert_string_equal(found.text, "gzip");
+	assert_false(member_cache_find(cache, &other, &found));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +538,8 @@ int main(void)
 		cmocka_unit_test(a_changing_file_is_an_error),
 		cmocka_unit_test(a_large_file_has_its_size),
 		cmocka_unit_test(no_space),
+		cmocka_unit_test(members_are_taken_over),
+		cmocka_unit_test(a_member_is_what_was_kept),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
