@@ -50,6 +50,8 @@ struct build {
 	int tree; /* in the work folder */
 	struct generation_draft draft;
 	struct image_packed image;
+	unsigned keep; /* generations */
+	unsigned script_timeout_s; /* 0: install_apply() knows */
 	int64_t epoch; /* no file time in the tarball is later than this, Unix seconds */
 	bool epoch_given; /* by the caller, in SOURCE_DATE_EPOCH */
 	struct member_cache *members; /* compressed while packages were configured */
@@ -150,9 +152,8 @@ static int install(struct build *build, struct error *err)
 		.ret_epoch = &newest,
 		.unpacked = unpacked,
 		.data = build,
+		.time_limit_s = build->script_timeout_s,
 	};
-	if (app_number(build->app, "SCRIPT_TIMEOUT", 0, 7 * 86400, &job.time_limit_s, err) < 0)
-		return -1;
 	if (install_apply(&job, err) < 0)
 		return error_wrap(err, "installing %s", build->template->text);
 	precompress_stop(&build->precompress);
@@ -192,14 +193,10 @@ static int pack(struct build *build, struct error *err)
 static int publish(struct build *build, struct error *err)
 {
 	char hex[DIGEST_MAX * 2 + 1];
-	unsigned keep;
-
-	if (app_number(build->app, "KEEP_GENERATIONS", 2, 1000, &keep, err) < 0)
-		return -1;
 	json_t *manifest = manifest_make(build->template, build->solved.metadata,
 					 build->solved.plan, &build->image, build->epoch);
 	int ret = generation_publish(&build->draft, manifest, digest_hex(&build->image.gzip, hex),
-				     keep, err);
+				     build->keep, err);
 	json_decref(manifest);
 	return ret;
 }
@@ -252,6 +249,9 @@ static int build_cache(struct app *app, const struct template *template, struct 
 		.tree = -1,
 		.draft = GENERATION_DRAFT_INIT,
 	};
+	if (app_number(app, "KEEP_GENERATIONS", 2, 1000, &build.keep, err) < 0 ||
+	    app_number(app, "SCRIPT_TIMEOUT", 0, 7 * 86400, &build.script_timeout_s, err) < 0)
+		return -1;
 	return build_stages(&build, err);
 }
 
