@@ -183,7 +183,7 @@ static char *info_name(const struct unpacker *unpacker)
 {
 	const struct plan_package *package = unpacker->job->package;
 	autofree char *multi_arch = paragraph_get(unpacker->result->control, "Multi-Arch");
-	if (multi_arch && strcmp(multi_arch, "same") == 0)
+	if (unpacker->job->multi_arch && multi_arch && strcmp(multi_arch, "same") == 0)
 		return xasprintf("%s:%s", package->name, package->arch);
 	return xstrdup(package->name);
 }
@@ -244,7 +244,7 @@ static int read_control(struct unpacker *unpacker, struct error *err)
 	    check_field(unpacker, "Architecture", unpacker->job->package->arch, err) < 0)
 		return -1;
 	unpacker->result->info_name = info_name(unpacker);
-	unpacker->make_md5sums = !find_control(unpacker, "md5sums");
+	unpacker->make_md5sums = unpacker->job->multi_arch && !find_control(unpacker, "md5sums");
 	read_conffiles(unpacker);
 	return 0;
 }
@@ -672,7 +672,7 @@ static int write_infos(struct unpacker *unpacker, struct error *err)
 		strbuf_addf(&list, "%s\n", result->entries[i].path);
 	if (write_info(unpacker, "list", 0644, &list, NULL, err) < 0)
 		return -1;
-	if (unpacker->make_md5sums && unpacker->md5sums.length &&
+	if (unpacker->make_md5sums &&
 	    write_info(unpacker, "md5sums", 0644, &unpacker->md5sums, NULL, err) < 0)
 		return -1;
 	for (size_t i = 0; i < unpacker->file_count; i++) {
@@ -719,6 +719,11 @@ static void unpacker_release(struct unpacker *unpacker)
 	free(unpacker->name);
 }
 
+uint64_t deb_bytes_limit(const struct plan_package *package)
+{
+	return package->installed_size * 2 + SLACK;
+}
+
 int deb_unpack(const struct deb_unpack *job, struct unpacked *ret, struct error *err)
 {
 	const struct plan_package *package = job->package;
@@ -729,7 +734,7 @@ int deb_unpack(const struct deb_unpack *job, struct unpacked *ret, struct error 
 		.name = xasprintf("%s %s", package->name, package->version),
 		.md5sums = STRBUF_INIT,
 		.folder_fd = -1,
-		.bytes_limit = package->installed_size * 2 + SLACK,
+		.bytes_limit = deb_bytes_limit(package),
 	};
 	if (deb_archive_open(job->deb, unpacker.name, &unpacker.deb, err) < 0 ||
 	    read_control(&unpacker, err) < 0 || unpack_data(&unpacker, err) < 0)

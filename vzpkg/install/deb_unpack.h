@@ -48,7 +48,11 @@ struct deb_unpack {
 	int tree;
 	int info; /* var/lib/dpkg/info in it */
 	const struct dpkg_overrides *overrides; /* NULL: none */
+	bool multi_arch; /* the guest's dpkg is one of 1.16.2 or later, and keeps its database so */
 };
+
+/* Bytes that the files of a package may have. */
+uint64_t deb_bytes_limit(const struct plan_package *package);
 
 int deb_unpack(const struct deb_unpack *job, struct unpacked *ret, struct error *err);
 

@@ -50,6 +50,7 @@ int dpkg_database_open(struct dpkg_database *database, int tree, bool multi_arch
 		if (make_folder(tree, folders[i][0], folders[i][1], err) < 0)
 			return -1;
 	database->tree = tree;
+	database->multi_arch = multi_arch;
 	database->dpkg = open_folder(tree, "var/lib/dpkg", err);
 	database->info = open_folder(tree, "var/lib/dpkg/info", err);
 	database->triggers = open_folder(tree, "var/lib/dpkg/triggers", err);

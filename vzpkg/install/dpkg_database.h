@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "vzpkg/install/deb_unpack.h"
@@ -14,6 +16,7 @@ struct dpkg_database {
 	int dpkg; /* var/lib/dpkg */
 	int info; /* var/lib/dpkg/info */
 	int triggers; /* var/lib/dpkg/triggers */
+	bool multi_arch;
 };
 
 #define DPKG_DATABASE_INIT \

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "vzpkg/install/deb_unpack.h"
 #include "vzpkg/install/dpkg_database.h"
+#include "vzpkg/install/dpkg_unpack.h"
 #include "vzpkg/install/session.h"
 #include "vzpkg/install/wave.h"
 
@@ -25,6 +26,7 @@ struct installer {
 	struct session session;
 	bool *unpacked; /* of each package of the plan */
 	bool *configured;
+	bool by_dpkg; /* the guest's dpkg unpacks the rest */
 	char *dpkg_version;
 	size_t set_up; /* packages that dpkg has begun to configure */
 	bool counting; /* … and the phase in progress is about them */
@@ -123,6 +125,7 @@ static int run_preinst(struct installer *installer, const struct plan_package *p
 		.what = what,
 		.argv = argv,
 		.script = -1,
+		.input = -1,
 		.env = &env,
 		.line = dpkg_line,
 		.data = installer,
@@ -200,6 +203,7 @@ static int configure(struct installer *installer, const struct strvec *packages,
 		.what = "configuring",
 		.argv = argv,
 		.script = -1,
+		.input = -1,
 		.line = dpkg_line,
 		.data = installer,
 	};
@@ -333,8 +337,20 @@ static bool is_left(const struct installer *installer, size_t index)
 	return !installer->unpacked[index];
 }
 
-static int unpack_wave(struct installer *installer, const size_t *wave, size_t count,
-		       struct error *err)
+/* Once dpkg has unpacked something, we do not know all files' owners any more. */
+static int unpack_by_dpkg(struct installer *installer, const size_t *wave, size_t count,
+			  struct error *err)
+{
+	installer->by_dpkg = true;
+	if (dpkg_unpack(&installer->session, wave, count, &installer->waves.newest, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		installer->unpacked[wave[i]] = true;
+	return 0;
+}
+
+static int unpack_ourselves(struct installer *installer, const size_t *wave, size_t count,
+			    struct error *err)
 {
 	AUTO(dpkg_overrides_release) struct dpkg_overrides overrides = DPKG_OVERRIDES_INIT;
 	const struct unpacked **unpacked = xcalloc(count + 1, sizeof(const struct unpacked *));
@@ -357,6 +373,18 @@ static int unpack_wave(struct installer *installer, const size_t *wave, size_t c
 		ret = dpkg_database_activate(&installer->database, unpacked, count, err);
 	free(unpacked);
 	return ret;
+}
+
+static int unpack_wave(struct installer *installer, const size_t *wave, size_t count,
+		       struct error *err)
+{
+	bool filters;
+
+	if (dpkg_has_filters(installer->job->tree, &filters, err) < 0)
+		return -1;
+	if (filters || installer->by_dpkg)
+		return unpack_by_dpkg(installer, wave, count, err);
+	return unpack_ourselves(installer, wave, count, err);
 }
 
 /* Adds a package and all that it depends on; false if something of that is not unpacked yet. */

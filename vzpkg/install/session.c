@@ -125,7 +125,7 @@ int session_run(struct session *session, const struct program *program, struct e
 		.argv = program->argv,
 		.env = join_env(session, program->env, &env),
 		.script = program->script,
-		.input = -1,
+		.input = program->input,
 		.time_limit_s = session->job->time_limit_s ?: TIME_LIMIT_S,
 		.line = program->line,
 		.data = program->data,
@@ -159,6 +159,7 @@ static int run_script(struct session *session, const char *path, const char *nam
 		.what = what,
 		.argv = argv,
 		.script = script,
+		.input = -1,
 		.line = script_line,
 		.data = (void *)session->job,
 	};

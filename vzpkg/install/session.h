@@ -26,6 +26,7 @@ struct program {
 	const char *what; /* "configuring the packages", for errors */
 	const char *const *argv;
 	int script; /* descriptor, or -1 */
+	int input; /* standard input, or -1 */
 	const struct strvec *env; /* more of it; may be NULL */
 	void (*line)(const char *line, void *data);
 	void *data;

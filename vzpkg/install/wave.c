@@ -47,6 +47,7 @@ static int task(size_t index, void *data, struct strbuf *result, struct error *e
 		.tree = waves->job->tree,
 		.info = waves->database->info,
 		.overrides = waves->overrides,
+		.multi_arch = waves->database->multi_arch,
 	};
 	if (deb_unpack(&job, &unpacked, err) < 0)
 		return -1;

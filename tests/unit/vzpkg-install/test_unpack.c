@@ -27,6 +27,7 @@ struct world {
 	int dir, tree, info;
 	struct plan_package package;
 	struct unpacked unpacked;
+	bool old_dpkg;
 	struct error err;
 };
 
@@ -73,6 +74,7 @@ static int unpack_bytes(struct world *world, const struct strbuf *bytes)
 		.deb = fd,
 		.tree = world->tree,
 		.info = world->info,
+		.multi_arch = !world->old_dpkg,
 	};
 	unpacked_release(&world->unpacked);
 	return deb_unpack(&job, &world->unpacked, &world->err);
@@ -202,6 +204,28 @@ static void multi_arch_same_has_its_architecture_in_names(void **state)
 	assert_int_equal(unpack(world, &deb), 0);
 	assert_string_equal(world->unpacked.info_name, "good:amd64");
 	assert_int_equal(faccessat(world->info, "good:amd64.list", F_OK, 0), 0);
+}
+
+static void an_old_dpkg_has_neither_architectures_nor_md5sums(void **state)
+{
+	struct world *world = *state;
+	struct deb deb = { .control = CONTROL "Multi-Arch: same\n", .data = good };
+
+	world->old_dpkg = true;
+	assert_int_equal(unpack(world, &deb), 0);
+	assert_string_equal(world->unpacked.info_name, "good");
+	assert_int_equal(faccessat(world->info, "good.list", F_OK, 0), 0);
+	assert_int_equal(faccessat(world->info, "good.md5sums", F_OK, 0), -1);
+}
+
+/* dpkg --audit complains of packages that have none. */
+static void a_package_without_files_has_md5sums(void **state)
+{
+	struct world *world = *state;
+	static const struct member none[] = { END };
+
+	assert_int_equal(unpack_data(world, none), 0);
+	assert_content(world->info, "good.md5sums", "");
 }
 
 static void follows_links_of_others_within_the_tree(void **state)
@@ -502,6 +526,8 @@ int main(void)
 		TEST(unpacks_a_package),
 		TEST(reads_every_compression),
 		TEST(multi_arch_same_has_its_architecture_in_names),
+		TEST(an_old_dpkg_has_neither_architectures_nor_md5sums),
+		TEST(a_package_without_files_has_md5sums),
 		TEST(follows_links_of_others_within_the_tree),
 		TEST(parks_what_finds_its_place_taken),
 		TEST(what_is_found_goes_through_a_pipe),
