@@ -129,5 +129,6 @@ bool member_cache_find(const struct member_cache *cache, const struct digest *ta
 		done += got > 0 ? (uint32_t)got : 0;
 	}
 	gzip->length += record->size;
+	gzip->text[gzip->length] = '\0';
 	return true;
 }
