@@ -31,6 +31,14 @@ struct template_repository {
 	unsigned line;
 };
 
+/* One line of `mirrorlist`: alternatives, each the URL of a list of mirrors or a metalink. rpm only. */
+struct template_mirrorlist {
+	char *text; /* as written */
+	struct strvec urls; /* expanded */
+	char *file; /* where it stands */
+	unsigned line;
+};
+
 /* One line of `trust`: a key, and which old-age waivers its signatures get. */
 struct template_trust {
 	char *fingerprint; /* 40 upper-case hexadecimal digits */
@@ -63,11 +71,12 @@ struct template
 	struct strvec excluded; /* the "-name" lines */
 	struct template_repository *repositories;
 	size_t repository_count;
+	struct template_mirrorlist *mirrorlists;
+	size_t mirrorlist_count;
 	struct strvec key_files; /* absolute paths of gpgkeys/ */
 	struct template_trust *trust;
 	size_t trust_count;
-	struct strvec
-		guest_repositories; /* lines, variables expanded but for mirrors: public URLs */
+	struct strvec guest_repositories; /* lines of the guest's sources.list; URLs for rpm */
 	struct strvec environment; /* KEY=value */
 	char *scripts[SCRIPT_KINDS]; /* absolute paths, or NULL */
 	char *summary, *description, *distribution, *osrelease;

@@ -5,14 +5,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/strbuf.h"
-
-enum { FILE_LIMIT = 1 << 20 };
 
 int mistake(struct loader *loader, const char *file, unsigned line, const char *hint,
 	    const char *format, ...)
@@ -35,6 +34,17 @@ int mistake(struct loader *loader, const char *file, unsigned line, const char *
 		error_subject(loader->err, "%s", file);
 	}
 	return hint ? error_hint(loader->err, "%s", hint) : -1;
+}
+
+void remark(struct loader *loader, const char *file, unsigned line, const char *format, ...)
+{
+	if (!loader->found)
+		return;
+	va_list args;
+	va_start(args, format);
+	autofree char *text = xvasprintf(format, args);
+	va_end(args);
+	loader->found(false, file, line, text, loader->found_data);
 }
 
 char *find_config(const struct loader *loader, const char *name)
@@ -91,15 +101,29 @@ static int add_line(struct loader *loader, struct metadata_file *file, const cha
 	return 0;
 }
 
+/* A FIFO would be waited for, a device would be read for ever. */
+int read_whole(struct loader *loader, const char *path, size_t limit, struct strbuf *text)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return mistake(loader, path, 0, NULL, "this is not a file");
+	if (file_read(AT_FDCWD, path, limit, text, &why) < 0)
+		return mistake(loader, path, 0, NULL, "%s", why.message);
+	return 1;
+}
+
 int read_config_path(struct loader *loader, const char *path, struct metadata_file *file)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	AUTO(error_clear) struct error why = ERROR_INIT;
 	unsigned number = 0;
 
 	file->path = xstrdup(path);
-	if (file_read(AT_FDCWD, path, FILE_LIMIT, &text, &why) < 0)
-		return mistake(loader, path, 0, NULL, "%s", why.message);
+	strvec_push(&loader->seen, path);
+	int ret = read_whole(loader, path, CONFIG_LIMIT, &text);
+	if (ret <= 0)
+		return ret;
 	const char *end = text.text + text.length;
 	for (const char *at = text.text; at < end;) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
@@ -115,6 +139,11 @@ int read_config(struct loader *loader, const char *name, struct metadata_file *f
 {
 	autofree char *path = find_config(loader, name);
 	return path ? read_config_path(loader, path, file) : 0;
+}
+
+const char *config_place(const struct loader *loader, const struct metadata_file *file)
+{
+	return file->path ?: loader->levels.items[0];
 }
 
 void metadata_file_release(struct metadata_file *file)

@@ -1,34 +1,27 @@
 /*
  * What template_load() does not need to know, but who writes a template does.
  */
+#include "vzpkg/template.h"
+
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/strbuf.h"
 #include "vzpkg/fetch/key_file.h"
 #include "vzpkg/template_file.h"
 #include "vzpkg/template_load.h"
+#include "vzpkg/template_parse.h"
+#include "vzpkg/template_sets.h"
+#include "vzpkg/template_trust.h"
 
-static const char *const known_files[] = {
-	"packages",
-	"repositories",
-	"mirrorlist",
-	"guest-repositories",
-	"gpgkeys",
-	"trust",
-	"package_manager",
-	"distribution",
-	"osrelease",
-	"environment",
-	"summary",
-	"description",
-	"upgradable_versions",
-	"os",
-	"app",
-	"README",
+enum { SCRIPT_LIMIT = 4 << 20 };
+
+/* Besides those of config_kinds and the scripts. */
+static const char *const other_names[] = {
+	"packages", "gpgkeys", "environment", "os", "app", "README",
 };
 
 static bool is_script(const char *name)
@@ -42,34 +35,87 @@ static bool is_script(const char *name)
 static bool is_known(const char *name)
 {
 	size_t length = strlen(name);
-	for (size_t i = 0; i < sizeof(known_files) / sizeof(known_files[0]); i++)
-		if (strcmp(known_files[i], name) == 0)
+	for (const struct config_kind *kind = config_kinds; kind->name; kind++)
+		if (strcmp(kind->name, name) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(other_names) / sizeof(other_names[0]); i++)
+		if (strcmp(other_names[i], name) == 0)
 			return true;
 	return is_script(name) || (length > 5 && strcmp(name + length - 5, ".list") == 0);
 }
 
-static void warn(struct loader *loader, const char *file, const char *text)
+/* ---- files by name --------------------------------------------------------------------------------------- */
+
+static void check_script(struct loader *loader, const char *path)
 {
-	loader->found(false, file, 0, text, loader->found_data);
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	struct stat st;
+
+	if (read_whole(loader, path, SCRIPT_LIMIT, &text) <= 0)
+		return;
+	if (stat(path, &st) == 0 && !(st.st_mode & 0111))
+		mistake(loader, path, 0, NULL, "the script has no run bit; chmod +x it");
+	if (strncmp(text.text, "#!", 2) != 0)
+		mistake(loader, path, 1, NULL, "the script does not begin with \"#!\"");
+	else if (memchr(text.text, '\r', strcspn(text.text, "\n")))
+		mistake(loader, path, 1, NULL, "the lines end in CR LF");
 }
 
-static void check_folder(struct loader *loader, const char *folder)
+static void check_names(struct loader *loader, const char *level)
 {
-	autoclosedir DIR *dir = opendir(folder);
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+	autoclosedir DIR *dir = opendir(level);
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
-		const char *name = entry->d_name;
-		autofree char *path = xasprintf("%s/%s", folder, name);
-		struct stat st;
-		if (name[0] == '.')
-			continue;
-		if (!is_known(name))
-			warn(loader, path, "nothing reads a file of this name");
-		else if (is_script(name) && stat(path, &st) == 0 && !(st.st_mode & 0111))
-			mistake(loader, path, 0, NULL, "the script has no run bit; chmod +x it");
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			strvec_push(&names, entry->d_name);
+	strvec_sort(&names);
+	for (size_t i = 0; i < names.count; i++) {
+		autofree char *path = xasprintf("%s/%s", level, names.items[i]);
+		if (!is_known(names.items[i]))
+			remark(loader, path, 0, "nothing reads a file of this name");
+		else if (is_script(names.items[i]))
+			check_script(loader, path);
 	}
 }
+
+/* ---- what the load passed over: lower levels, other sets --------------------------------------------- */
+
+/* Into a template of its own, which is thrown away. */
+static void check_file(struct loader *loader, const char *path, config_take *take)
+{
+	AUTO(metadata_file_release) struct metadata_file file = METADATA_FILE_INIT;
+	AUTO(template_freep) struct template *scratch = xcalloc(1, sizeof(*scratch));
+	struct template *template = loader->template;
+	struct stat st;
+
+	if (strvec_contains(&loader->seen, path) || stat(path, &st) < 0)
+		return;
+	scratch->format = template->format;
+	scratch->arch_word = template->arch_word;
+	scratch->name.release = xstrdup(template->name.release);
+	loader->template = scratch;
+	if (read_config_path(loader, path, &file) == 0)
+		take(loader, &file);
+	loader->template = template;
+}
+
+static void check_level(struct loader *loader, const char *level)
+{
+	AUTO(strvec_release) struct strvec lists = STRVEC_INIT;
+
+	check_names(loader, level);
+	for (const struct config_kind *kind = config_kinds; kind->name; kind++) {
+		autofree char *path = xasprintf("%s/%s", level, kind->name);
+		check_file(loader, path, kind->take);
+	}
+	find_lists(level, &lists);
+	for (size_t i = 0; i < lists.count; i++)
+		check_file(loader, lists.items[i], take_packages);
+}
+
+/* ---- keys -------------------------------------------------------------------------------------------------- */
 
 static bool is_trusted(const struct template *template, const char *fingerprint)
 {
@@ -92,7 +138,16 @@ static void check_key_file(struct loader *loader, const char *path, struct strve
 	for (size_t i = before; i < fingerprints->count; i++)
 		used = used || is_trusted(loader->template, fingerprints->items[i]);
 	if (!used)
-		warn(loader, path, "no line of the file trust names a key of this file");
+		remark(loader, path, 0, "no line of the file trust names a key of this file");
+}
+
+/* Packages of rpm repositories are signed even if their metadata is not. */
+static bool needs_keys(const struct template *template)
+{
+	for (size_t i = 0; i < template->repository_count; i++)
+		if (!template->repositories[i].unsigned_ok)
+			return true;
+	return template->mirrorlist_count > 0 || template->format == PACKAGE_RPM;
 }
 
 static void check_keys(struct loader *loader)
@@ -100,6 +155,9 @@ static void check_keys(struct loader *loader)
 	AUTO(strvec_release) struct strvec fingerprints = STRVEC_INIT;
 	const struct template *template = loader->template;
 
+	if (!template->trust_count && needs_keys(template))
+		mistake(loader, template->config_path, 0, NULL,
+			"there is no file trust, or no line in it: nothing can be verified");
 	for (size_t i = 0; i < template->key_files.count; i++)
 		check_key_file(loader, template->key_files.items[i], &fingerprints);
 	for (size_t i = 0; i < template->trust_count; i++) {
@@ -110,10 +168,20 @@ static void check_keys(struct loader *loader)
 	}
 }
 
+static void check_all(struct loader *loader)
+{
+	for (size_t i = 0; i < loader->levels.count; i++)
+		check_level(loader, loader->levels.items[i]);
+	check_keys(loader);
+	if (!loader->template->summary)
+		remark(loader, loader->template->config_path, 0, "there is no file summary");
+}
+
 int template_lint(const struct template_source *source, const char *name, template_finding *found,
 		  void *data, struct error *err)
 {
 	AUTO(template_freep) struct template *template = xcalloc(1, sizeof(*template));
+	AUTO(loader_release)
 	struct loader loader = {
 		.source = source,
 		.template = template,
@@ -122,11 +190,8 @@ int template_lint(const struct template_source *source, const char *name, templa
 		.err = err,
 	};
 
-	int status = template_load_into(&loader, name);
-	for (size_t i = 0; status == 0 && i < loader.levels.count; i++)
-		check_folder(&loader, loader.levels.items[i]);
-	if (status == 0)
-		check_keys(&loader);
-	strvec_release(&loader.levels);
-	return status < 0 ? -1 : loader.mistakes;
+	if (template_load_into(&loader, name) < 0)
+		return -1;
+	check_all(&loader);
+	return loader.mistakes;
 }

@@ -8,3 +8,6 @@
 
 /* Fills loader->template, whose memory is zero. -1: failed, or ended at a mistake. */
 int template_load_into(struct loader *loader, const char *name);
+
+/* Not the template, which is the caller's. */
+void loader_release(struct loader *loader);

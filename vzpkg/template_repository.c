@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/strbuf.h"
+#include "vzpkg/template_parse.h"
 
 /* ---- variables ------------------------------------------------------------------------------------ */
 
@@ -70,6 +71,16 @@ static bool has_scheme(const char *url)
 	return false;
 }
 
+/* RFC 3986 knows neither blanks nor these; variables may have brought them in. */
+static bool is_url(const char *url)
+{
+	for (const char *c = url; *c; c++)
+		if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f ||
+		    strchr("\"<>\\^`{|}", *c))
+			return false;
+	return has_scheme(url);
+}
+
 /* Suites and components become parts of paths. */
 static bool is_path_word(const char *word)
 {
@@ -79,6 +90,14 @@ static bool is_path_word(const char *word)
 		if (!isalnum((unsigned char)*word) && !strchr("-._+~/", *word))
 			return false;
 	return true;
+}
+
+static void drop_word(struct strvec *words, size_t at)
+{
+	free(words->items[at]);
+	for (words->count--; at < words->count; at++)
+		words->items[at] = words->items[at + 1];
+	words->items[words->count] = NULL;
 }
 
 /* Words at the end that say something about the repository. */
@@ -93,27 +112,32 @@ static void take_flags(struct line *line, struct template_repository *repository
 			repository->end_of_life = true;
 		else
 			return;
-		free(words->items[--words->count]);
-		words->items[words->count] = NULL;
+		drop_word(words, words->count - 1);
 	}
 }
 
-static int check_url(const struct line *line, struct template_repository *repository)
+/* The expanded address without a "/" at its end, to be freed. NULL: a mistake, and *ret is what the
+ * caller is to return. */
+static char *expand_url(const struct line *line, const char *word, int *ret)
 {
 	autofree char *unknown = NULL;
-	repository->url = expand_variables(line->loader, line->words.items[0], true, &unknown);
-	if (!repository->url)
-		return mistake(line->loader, line->file, line->number,
+	autofree char *url = expand_variables(line->loader, word, true, &unknown);
+	if (!url) {
+		*ret = mistake(line->loader, line->file, line->number,
 			       "set it in vzpkg.conf, or correct the name",
 			       "the variable $%s is not set", unknown);
-	size_t length = strlen(repository->url);
-	while (length && repository->url[length - 1] == '/')
-		repository->url[--length] = '\0';
-	if (!has_scheme(repository->url))
-		return mistake(line->loader, line->file, line->number,
+		return NULL;
+	}
+	size_t length = strlen(url);
+	while (length && url[length - 1] == '/')
+		url[--length] = '\0';
+	if (!is_url(url)) {
+		*ret = mistake(line->loader, line->file, line->number,
 			       "http://, https:// and file:// are possible",
-			       "\"%s\" is not an address of a repository", repository->url);
-	return 1;
+			       "\"%s\" is not an address of a repository", url);
+		return NULL;
+	}
+	return steal_ptr(url);
 }
 
 /* 1: fine, 0: a mistake that was reported, -1: the load ends. */
@@ -149,13 +173,29 @@ static int check_suite(const struct line *line, struct template_repository *repo
 			    : "the component is missing");
 }
 
-static void repository_release(struct template_repository *repository)
+void repository_release(struct template_repository *repository)
 {
 	free(repository->text);
 	free(repository->url);
 	free(repository->suite);
 	free(repository->file);
 	strvec_release(&repository->components);
+}
+
+static int parse_repository(struct line *line, struct template_repository *repository)
+{
+	int ret = 0;
+
+	/* A line as in apt's sources.list is understood. */
+	if (line->words.count > 1 && strcmp(line->words.items[0], "deb") == 0)
+		drop_word(&line->words, 0);
+	take_flags(line, repository);
+	if (!line->words.count)
+		return mistake(line->loader, line->file, line->number,
+			       "write the text of one line of the file repositories",
+			       "the repository is empty");
+	repository->url = expand_url(line, line->words.items[0], &ret);
+	return repository->url ? check_suite(line, repository) : ret;
 }
 
 int add_repository(struct loader *loader, const char *text, const char *file, unsigned number)
@@ -168,14 +208,8 @@ int add_repository(struct loader *loader, const char *text, const char *file, un
 		.line = number,
 	};
 
-	/* A line as in apt's sources.list is understood. */
-	if (strncmp(text, "deb ", 4) == 0)
-		text += 4;
 	strvec_split(&line.words, text);
-	take_flags(&line, &repository);
-	int ret = check_url(&line, &repository);
-	if (ret > 0)
-		ret = check_suite(&line, &repository);
+	int ret = parse_repository(&line, &repository);
 	strvec_release(&line.words);
 	if (ret <= 0) {
 		repository_release(&repository);
@@ -185,5 +219,128 @@ int add_repository(struct loader *loader, const char *text, const char *file, un
 		xreallocarray(template->repositories, template->repository_count + 1,
 			      sizeof(*template->repositories));
 	template->repositories[template->repository_count++] = repository;
+	return 0;
+}
+
+/* ---- repositories ---------------------------------------------------------------------------------------- */
+
+int take_repositories(struct loader *loader, const struct metadata_file *file)
+{
+	const struct template *template = loader->template;
+
+	for (size_t i = 0; i < file->count; i++)
+		if (add_repository(loader, file->lines[i].text, file->path, file->lines[i].number) <
+		    0)
+			return -1;
+	if (file->count || template->mirrorlist_count)
+		return 0;
+	return mistake(loader, config_place(loader, file), 0,
+		       "write a repository a line into the file repositories",
+		       "there are no repositories");
+}
+
+/* ---- lists of mirrors ------------------------------------------------------------------------------------ */
+
+void mirrorlist_release(struct template_mirrorlist *mirrorlist)
+{
+	free(mirrorlist->text);
+	free(mirrorlist->file);
+	strvec_release(&mirrorlist->urls);
+}
+
+static int add_mirrorlist(struct loader *loader, const char *path, const struct metadata_line *line)
+{
+	AUTO(strvec_release) struct strvec words = STRVEC_INIT, urls = STRVEC_INIT;
+	struct template *template = loader->template;
+	struct line where = { .loader = loader, .file = path, .number = line->number };
+
+	strvec_split(&words, line->text);
+	for (size_t i = 0; i < words.count; i++) {
+		int ret = 0;
+		char *url = expand_url(&where, words.items[i], &ret);
+		if (!url)
+			return ret;
+		strvec_take(&urls, url);
+	}
+	template->mirrorlists = xreallocarray(template->mirrorlists, template->mirrorlist_count + 1,
+					      sizeof(*template->mirrorlists));
+	template->mirrorlists[template->mirrorlist_count++] = (struct template_mirrorlist){
+		.text = xstrdup(line->text),
+		.urls = urls,
+		.file = xstrdup(path),
+		.line = line->number,
+	};
+	urls = STRVEC_INIT;
+	return 0;
+}
+
+int take_mirrorlist(struct loader *loader, const struct metadata_file *file)
+{
+	if (file->count && loader->template->format == PACKAGE_DEB)
+		return mistake(loader, file->path, file->lines[0].number,
+			       "write Debian's mirrors into the file repositories",
+			       "only rpm repositories have lists of mirrors");
+	for (size_t i = 0; i < file->count; i++)
+		if (add_mirrorlist(loader, file->path, &file->lines[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- the guest's repositories ---------------------------------------------------------------------------- */
+
+static bool is_public(const char *url)
+{
+	return is_url(url) && strncmp(url, "file:", 5) != 0;
+}
+
+/* The words before the address: apt's type, and options that may be several words in brackets. */
+static size_t url_position(const struct strvec *words)
+{
+	size_t at = 1;
+
+	if (at < words->count && words->items[at][0] == '[')
+		while (at < words->count && !strchr(words->items[at++], ']'))
+			;
+	return at;
+}
+
+/* What goes into the guest's sources.list is a whole line of it; for yum it is an address. */
+static int add_guest_line(struct loader *loader, const char *file, const struct metadata_line *line,
+			  const char *expanded)
+{
+	AUTO(strvec_release) struct strvec words = STRVEC_INIT;
+	struct template *template = loader->template;
+	bool deb = template->format == PACKAGE_DEB;
+	const char *hint = deb ? "write a line as in sources.list: deb URL SUITE COMPONENT…"
+			       : "write one URL on a line";
+
+	strvec_split(&words, expanded);
+	const char *type = words.items[0];
+	bool typed = deb && (strcmp(type, "deb") == 0 || strcmp(type, "deb-src") == 0);
+	size_t at = typed ? url_position(&words) : 0;
+	if (at >= words.count || !is_public(words.items[at]))
+		return mistake(loader, file, line->number, hint, "\"%s\" has no public address",
+			       expanded);
+	if (deb ? words.count - at < 2 : words.count != 1)
+		return mistake(loader, file, line->number, hint, "\"%s\" is not such a line",
+			       expanded);
+	strvec_pushf(&template->guest_repositories, "%s%s", deb && !typed ? "deb " : "", expanded);
+	return 0;
+}
+
+int take_guest_repositories(struct loader *loader, const struct metadata_file *file)
+{
+	for (size_t i = 0; i < file->count; i++) {
+		const struct metadata_line *line = &file->lines[i];
+		autofree char *unknown = NULL;
+		autofree char *text = expand_variables(loader, line->text, false, &unknown);
+		int ret = text ? add_guest_line(loader, file->path, line, text)
+			       : mistake(loader, file->path, line->number,
+					 "the guest needs public addresses; only $arch and "
+					 "$release are expanded here",
+					 "the variable $%s is not known", unknown);
+		if (ret < 0)
+			return -1;
+	}
 	return 0;
 }

@@ -14,3 +14,6 @@ char *expand_variables(const struct loader *loader, const char *text, bool mirro
 /* Parses one line "URL SUITE COMPONENT… [unsigned] [eol]" (deb) or "URL [unsigned]" (rpm) and appends
  * it to the template. A mistake is reported; -1: the load is to end. */
 int add_repository(struct loader *loader, const char *text, const char *file, unsigned line);
+
+void repository_release(struct template_repository *repository);
+void mirrorlist_release(struct template_mirrorlist *mirrorlist);
