@@ -1,0 +1,123 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/option.h"
+#include "base/strbuf.h"
+
+static bool flag, other;
+static const char *text;
+static unsigned number;
+static struct strvec list;
+
+static const struct option_row table[] = {
+	{ "flag", 'f', OPTION_FLAG, &flag, NULL, "a flag" },
+	{ "text", 't', OPTION_STRING, &text, "TEXT", "a text" },
+	{ "hidden", 0, OPTION_STRING, &text, "TEXT", NULL },
+	{ NULL },
+};
+
+static const struct option_row common[] = {
+	{ "number", 'n', OPTION_NUMBER, &number, "N", "a number" },
+	{ "list", 0, OPTION_LIST, &list, "ITEM", "items" },
+	{ "other", 'o', OPTION_FLAG, &other, NULL, "another flag" },
+	{ NULL },
+};
+
+static int reset(void **state)
+{
+	(void)state;
+	flag = other = false;
+	text = NULL;
+	number = 0;
+	strvec_release(&list);
+	return 0;
+}
+
+static int parse(char **argv, struct strvec *operands, struct error *err)
+{
+	int argc = 0;
+	while (argv[argc])
+		argc++;
+	return options_parse(table, common, argc, argv, operands, err);
+}
+
+#define ARGS(...) ((char **)(const char *[]){ __VA_ARGS__, NULL })
+
+static void forms(void **state)
+{
+	(void)state;
+	AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+	char **args = ARGS("one", "--flag", "--text=a=b", "two", "--number", "12", "--list", "x",
+			   "--list=y", "-o", "--", "--flag", "-x");
+	assert_int_equal(parse(args, &operands, NULL), 0);
+	assert_true(flag && other);
+	assert_string_equal(text, "a=b");
+	assert_int_equal(number, 12);
+	assert_int_equal(list.count, 2);
+	assert_int_equal(operands.count, 4);
+	assert_string_equal(operands.items[2], "--flag");
+}
+
+static void letters(void **state)
+{
+	(void)state;
+	AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+	assert_int_equal(parse(ARGS("-fo", "-n5", "-t", "v", "-"), &operands, NULL), 0);
+	assert_true(flag && other);
+	assert_int_equal(number, 5);
+	assert_string_equal(text, "v");
+	assert_string_equal(operands.items[0], "-");
+}
+
+static void wrong(void **state)
+{
+	(void)state;
+	char **cases[] = { ARGS("--flg"),    ARGS("--flag=1"),  ARGS("--text"),
+			   ARGS("-t"),       ARGS("-z"),        ARGS("-n", "x"),
+			   ARGS("-n", "-1"), ARGS("--number="), ARGS("-n", "4294967296") };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+		AUTO(error_clear) struct error err = ERROR_INIT;
+		assert_int_equal(parse(cases[i], &operands, &err), -1);
+		assert_int_equal(err.kind, ERROR_USAGE);
+		if (i == 0)
+			assert_string_equal(err.hint, "did you mean --flag?");
+	}
+}
+
+static void help(void **state)
+{
+	(void)state;
+	AUTO(strbuf_release) struct strbuf out = STRBUF_INIT;
+	options_help(table, &out);
+	assert_string_equal(out.text, "  -f, --flag       a flag\n"
+				      "  -t, --text TEXT  a text\n");
+}
+
+static void nearest(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "create-cache", "remove-cache", "list", "info", NULL };
+	assert_string_equal(nearest_word("craete-cache", names), "create-cache");
+	assert_string_equal(nearest_word("lst", names), "list");
+	assert_null(nearest_word("zzzzzz", names));
+	assert_null(nearest_word("", names));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(forms, reset),   cmocka_unit_test_setup(letters, reset),
+		cmocka_unit_test_setup(wrong, reset),   cmocka_unit_test_setup(help, reset),
+		cmocka_unit_test_setup(nearest, reset),
+	};
+	int ret = cmocka_run_group_tests(tests, NULL, NULL);
+	strvec_release(&list);
+	return ret;
+}
