@@ -443,18 +443,20 @@ static int write_content(struct unpacker *unpacker, const char *path, int fd, st
 }
 
 /* dpkg keeps an MD5 of conffiles, and of all files where the package brings no list. */
+static void note_md5(struct unpacker *unpacker, const char *path, const char *md5)
+{
+	find_own(unpacker, path)->md5 = xstrdup(md5);
+	if (unpacker->make_md5sums)
+		strbuf_addf(&unpacker->md5sums, "%s  %s\n", md5, path);
+}
+
 static void note_digest(struct unpacker *unpacker, const char *path, struct hasher *hasher)
 {
 	struct digest digest;
 	char hex[DIGEST_MAX * 2 + 1];
 
 	hasher_finish(hasher, &digest);
-	digest_hex(&digest, hex);
-	if (is_conffile(unpacker, path)) {
-		find_own(unpacker, path)->md5 = xstrdup(hex);
-	} else if (unpacker->make_md5sums) {
-		strbuf_addf(&unpacker->md5sums, "%s  %s\n", hex, path);
-	}
+	note_md5(unpacker, path, digest_hex(&digest, hex));
 }
 
 static int unpack_file(struct unpacker *unpacker, const char *path, struct archive_entry *from,
@@ -500,7 +502,7 @@ static int make_symlink(int parent, const char *name, void *data)
 static int unpack_symlink(struct unpacker *unpacker, const char *path, struct archive_entry *from,
 			  struct error *err)
 {
-	struct unpacked_entry *entry = add_entry(unpacker, path, UNPACKED_FILE);
+	struct unpacked_entry *entry = add_entry(unpacker, path, UNPACKED_SYMLINK);
 	if (place(unpacker, path, entry, make_symlink, from, err) < 0)
 		return -1;
 	add_own(unpacker, path, OWN_SYMLINK, entry->parked);
@@ -539,9 +541,12 @@ static int unpack_hardlink(struct unpacker *unpacker, const char *path, const ch
 	struct unpacked_entry *entry = add_entry(unpacker, path, UNPACKED_FILE);
 	int ret = place(unpacker, path, entry, make_hardlink, &source, err);
 	free(source.name);
-	if (ret == 0)
-		add_own(unpacker, path, OWN_FILE, entry->parked);
-	return ret;
+	if (ret < 0)
+		return -1;
+	add_own(unpacker, path, OWN_FILE, entry->parked);
+	if (own->md5)
+		note_md5(unpacker, path, own->md5);
+	return 0;
 }
 
 static int make_fifo(int parent, const char *name, void *data)
@@ -663,13 +668,20 @@ static bool is_dpkgs_own(const char *name)
 	return strcmp(name, "control") == 0 || strcmp(name, "list") == 0;
 }
 
+/* dpkg unpacks links after everything else, and lists them so. */
+static void add_paths(const struct unpacked *unpacked, bool links, struct strbuf *list)
+{
+	for (size_t i = 0; i < unpacked->count; i++)
+		if ((unpacked->entries[i].kind == UNPACKED_SYMLINK) == links)
+			strbuf_addf(list, "%s\n", unpacked->entries[i].path);
+}
+
 static int write_infos(struct unpacker *unpacker, struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf list = STRBUF_INIT;
-	const struct unpacked *result = unpacker->result;
 
-	for (size_t i = 0; i < result->count; i++)
-		strbuf_addf(&list, "%s\n", result->entries[i].path);
+	add_paths(unpacker->result, false, &list);
+	add_paths(unpacker->result, true, &list);
 	if (write_info(unpacker, "list", 0644, &list, NULL, err) < 0)
 		return -1;
 	if (unpacker->make_md5sums &&

@@ -17,7 +17,7 @@
 #include "vzpkg/install/dpkg_overrides.h"
 #include "vzpkg/resolve/plan.h"
 
-enum unpacked_kind { UNPACKED_FOLDER, UNPACKED_FILE };
+enum unpacked_kind { UNPACKED_FOLDER, UNPACKED_FILE, UNPACKED_SYMLINK };
 
 struct unpacked_entry {
 	char *path; /* as dpkg lists it: "/usr/bin/x"; "/." for the top */

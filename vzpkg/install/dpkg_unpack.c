@@ -165,14 +165,17 @@ int dpkg_unpack(struct session *session, const size_t *packages, size_t count, i
 		.data = &scan,
 	};
 
+	uint64_t done = 0;
+
 	if (workers_run(&scanning, err) < 0)
 		return -1;
 	*newest = scan.newest;
 	for (size_t i = 0; i < count; i++) {
 		const struct plan_package *package = &session->job->plan->packages[packages[i]];
-		report_progress(session->job->report, i, package->name);
 		if (unpack_one(session, package, err) < 0)
 			return -1;
+		done += package->size;
+		report_progress(session->job->report, done, package->name);
 	}
 	return 0;
 }

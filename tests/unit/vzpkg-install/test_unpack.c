@@ -169,12 +169,16 @@ static void unpacks_a_package(void **state)
 	assert_string_equal(world->unpacked.conffiles,
 			    " /etc/z.conf fbade9e36a3f36d3d676c1b808451dd7\n"
 			    " /etc/a.conf 0cc175b9c0f1b6a831c399e269772661\n");
-	assert_content(
-		world->info, "good.list",
+	/* Links come last. */
+	static const char list[] =
 		"/.\n/etc\n/etc/z.conf\n/etc/a.conf\n/usr\n/usr/bin\n/usr/bin/x\n/usr/bin/y\n"
-		"/usr/bin/z\n/usr/pipe\n/var\n/var/big\n/var/spool\n/dev\n");
+		"/usr/pipe\n/var\n/var/big\n/var/spool\n/dev\n/usr/bin/z\n";
+	assert_content(world->info, "good.list", list);
 	assert_content(world->info, "good.md5sums",
+		       "fbade9e36a3f36d3d676c1b808451dd7  etc/z.conf\n"
+		       "0cc175b9c0f1b6a831c399e269772661  etc/a.conf\n"
 		       "781e5e245d69b566979b86e28d23f2c7  usr/bin/x\n"
+		       "781e5e245d69b566979b86e28d23f2c7  usr/bin/y\n"
 		       "4a21de7a58fb8ecb9a1b1f08a3068269  var/big\n");
 	assert_int_equal(fstatat(world->info, "good.postinst", &st, 0), 0);
 	assert_int_equal(st.st_mode, S_IFREG | 0755);
