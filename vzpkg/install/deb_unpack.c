@@ -1,6 +1,5 @@
 #include "vzpkg/install/deb_unpack.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,11 +15,10 @@
 #include "base/file.h"
 #include "base/strvec.h"
 #include "vzpkg/install/deb_archive.h"
+#include "vzpkg/install/deb_control.h"
 #include "vzpkg/install/paragraph.h"
 
 enum {
-	CONTROL_FILE_LIMIT = 16 << 20,
-	CONTROL_FILES_MAX = 64,
 	ENTRIES_MAX = 1 << 20,
 	ID_MAX = 65535, /* a VE has the ids 0 to this one */
 	SLACK = 64 << 20, /* bytes beyond twice the Installed-Size */
@@ -31,15 +29,8 @@ struct own {
 	char *path;
 	enum { OWN_FILE, OWN_SYMLINK } kind;
 	bool parked;
-	char *md5; /* of a conffile, in hexadecimal */
+	char *md5; /* in hexadecimal, where dpkg keeps one */
 	UT_hash_handle hh;
-};
-
-struct control_file {
-	char *name;
-	mode_t mode;
-	time_t time;
-	struct strbuf content;
 };
 
 struct unpacker {
@@ -48,8 +39,7 @@ struct unpacker {
 	struct deb_archive *deb;
 	struct archive *tar;
 	char *name; /* for messages: "bash 5.2.15-2+b2" */
-	struct control_file files[CONTROL_FILES_MAX];
-	size_t file_count;
+	struct deb_control control;
 	struct strvec conffiles; /* paths without the first "/" */
 	struct own *own;
 	struct strbuf md5sums; /* made here if the package brings none */
@@ -61,124 +51,6 @@ struct unpacker {
 
 /* ---- control.tar ------------------------------------------------------------------------------------- */
 
-/* "./postinst" and "postinst" are the same; anything deeper is no control file. */
-static const char *control_name(const char *path)
-{
-	while (path[0] == '.' && path[1] == '/')
-		path += 2;
-	for (const char *c = path; *c; c++)
-		if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) &&
-		    !strchr("-_.", *c))
-			return NULL;
-	return *path && *path != '.' ? path : NULL;
-}
-
-static int read_content(struct deb_archive *deb, struct archive *tar, const char *name,
-			struct strbuf *content, struct error *err)
-{
-	char buffer[16384];
-	la_ssize_t got;
-
-	while ((got = archive_read_data(tar, buffer, sizeof(buffer))) > 0) {
-		strbuf_add(content, buffer, (size_t)got);
-		if (content->length > CONTROL_FILE_LIMIT)
-			return deb_bad(name, err, "a control file is too large");
-	}
-	return got < 0 ? deb_tar_failed(deb, tar, err) : 0;
-}
-
-/* One member of control.tar: 1, or 0 for a folder. */
-static int read_control_member(struct deb_archive *deb, struct archive *tar, const char *name,
-			       struct archive_entry *entry, struct control_file *ret,
-			       struct error *err)
-{
-	const char *path = archive_entry_pathname(entry) ?: "";
-	const char *plain = control_name(path);
-
-	if (archive_entry_filetype(entry) == AE_IFDIR)
-		return 0;
-	if (!plain || archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
-		return deb_bad(name, err, "\"%s\" cannot be a control file", path);
-	*ret = (struct control_file){
-		.name = xstrdup(plain),
-		.mode = archive_entry_perm(entry) & 0111 ? 0755 : 0644,
-		.time = archive_entry_mtime(entry),
-		.content = STRBUF_INIT,
-	};
-	return read_content(deb, tar, name, &ret->content, err) < 0 ? -1 : 1;
-}
-
-static void control_file_release(struct control_file *file)
-{
-	free(file->name);
-	strbuf_release(&file->content);
-}
-
-static int read_control_file(struct unpacker *unpacker, struct archive_entry *entry,
-			     struct error *err)
-{
-	if (unpacker->file_count == CONTROL_FILES_MAX)
-		return deb_bad(unpacker->name, err, "it has too many control files");
-	struct control_file *file = &unpacker->files[unpacker->file_count];
-	*file = (struct control_file){ .content = STRBUF_INIT };
-	int ret =
-		read_control_member(unpacker->deb, unpacker->tar, unpacker->name, entry, file, err);
-	if (file->name)
-		unpacker->file_count++;
-	return ret;
-}
-
-static int write_control_file(const struct control_file *file, int to, struct error *err)
-{
-	autoclose int fd =
-		openat(to, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file->mode);
-	if (fd < 0 || fchmod(fd, file->mode) < 0)
-		return error_errno(err, errno, "creating %s", file->name);
-	return write_all(fd, file->content.text, file->content.length, file->name, err);
-}
-
-int deb_control_extract(int fd, const char *name, int to, struct error *err)
-{
-	AUTO(deb_archive_freep) struct deb_archive *deb = NULL;
-	struct archive_entry *entry;
-	int status = 0;
-
-	if (deb_archive_open(fd, name, &deb, err) < 0)
-		return -1;
-	struct archive *tar = deb_archive_control(deb, err);
-	if (!tar)
-		return -1;
-	for (unsigned i = 0; i < CONTROL_FILES_MAX; i++) {
-		AUTO(control_file_release) struct control_file file = { .content = STRBUF_INIT };
-		status = deb_tar_next(deb, tar, &entry, err);
-		if (status <= 0)
-			break;
-		status = read_control_member(deb, tar, name, entry, &file, err);
-		if (status < 0 || (status > 0 && write_control_file(&file, to, err) < 0))
-			return -1;
-	}
-	return status < 0 ? -1 : 0;
-}
-
-static struct control_file *find_control(struct unpacker *unpacker, const char *name)
-{
-	for (size_t i = 0; i < unpacker->file_count; i++)
-		if (strcmp(unpacker->files[i].name, name) == 0)
-			return &unpacker->files[i];
-	return NULL;
-}
-
-/* The file must be the package that signed metadata names. */
-static int check_field(struct unpacker *unpacker, const char *field, const char *expected,
-		       struct error *err)
-{
-	autofree char *value = paragraph_get(unpacker->result->control, field);
-	if (value && strcmp(value, expected) == 0)
-		return 0;
-	return deb_bad(unpacker->name, err, "its control file says %s: %s, and the index %s", field,
-		       value ?: "nothing", expected);
-}
-
 static char *info_name(const struct unpacker *unpacker)
 {
 	const struct plan_package *package = unpacker->job->package;
@@ -188,64 +60,20 @@ static char *info_name(const struct unpacker *unpacker)
 	return xstrdup(package->name);
 }
 
-static void read_conffiles(struct unpacker *unpacker)
-{
-	const struct control_file *file = find_control(unpacker, "conffiles");
-
-	for (const char *line = file ? file->content.text : ""; *line;) {
-		size_t length = strcspn(line, "\n"), trimmed = length;
-		while (trimmed && isspace((unsigned char)line[trimmed - 1]))
-			trimmed--;
-		/* "remove-on-upgrade PATH" names a file that is not there any more. */
-		if (trimmed && line[0] == '/')
-			strvec_take(&unpacker->conffiles, xstrndup(line + 1, trimmed - 1));
-		line += length + (line[length] == '\n');
-	}
-}
-
-/* The name becomes a part of file names, and the paragraph a part of the status file. */
-static int check_control(struct unpacker *unpacker, const struct control_file *control,
-			 struct error *err)
-{
-	const struct plan_package *package = unpacker->job->package;
-	static const char *const allowed = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
-
-	if (!control || strlen(control->content.text) != control->content.length)
-		return deb_bad(unpacker->name, err, "it has no control file that can be read");
-	if (package->name[strspn(package->name, allowed)] ||
-	    package->arch[strspn(package->arch, allowed)] ||
-	    !isalnum((unsigned char)*package->name))
-		return deb_bad(unpacker->name, err, "this is no name of a package");
-	const char *end = strstr(control->content.text, "\n\n");
-	if (end && end[strspn(end, "\n")])
-		return deb_bad(unpacker->name, err, "its control file has more than one paragraph");
-	return 0;
-}
-
 static int read_control(struct unpacker *unpacker, struct error *err)
 {
-	struct archive_entry *entry;
-	int status = -1;
+	const struct deb_control *control = &unpacker->control;
 
-	unpacker->tar = deb_archive_control(unpacker->deb, err);
-	while (unpacker->tar &&
-	       (status = deb_tar_next(unpacker->deb, unpacker->tar, &entry, err)) > 0)
-		if (read_control_file(unpacker, entry, err) < 0)
-			return -1;
-	if (status < 0)
+	if (deb_control_read(unpacker->deb, unpacker->name, &unpacker->control, err) < 0)
 		return -1;
-
-	const struct control_file *control = find_control(unpacker, "control");
-	if (check_control(unpacker, control, err) < 0)
+	const char *paragraph =
+		deb_control_check(control, unpacker->job->package, unpacker->name, err);
+	if (!paragraph)
 		return -1;
-	unpacker->result->control = xstrdup(control->content.text);
-	if (check_field(unpacker, "Package", unpacker->job->package->name, err) < 0 ||
-	    check_field(unpacker, "Version", unpacker->job->package->version, err) < 0 ||
-	    check_field(unpacker, "Architecture", unpacker->job->package->arch, err) < 0)
-		return -1;
+	unpacker->result->control = xstrdup(paragraph);
 	unpacker->result->info_name = info_name(unpacker);
-	unpacker->make_md5sums = unpacker->job->multi_arch && !find_control(unpacker, "md5sums");
-	read_conffiles(unpacker);
+	unpacker->make_md5sums = unpacker->job->multi_arch && !deb_control_find(control, "md5sums");
+	deb_control_conffiles(control, &unpacker->conffiles);
 	return 0;
 }
 
@@ -687,8 +515,8 @@ static int write_infos(struct unpacker *unpacker, struct error *err)
 	if (unpacker->make_md5sums &&
 	    write_info(unpacker, "md5sums", 0644, &unpacker->md5sums, NULL, err) < 0)
 		return -1;
-	for (size_t i = 0; i < unpacker->file_count; i++) {
-		const struct control_file *file = &unpacker->files[i];
+	for (size_t i = 0; i < unpacker->control.count; i++) {
+		const struct control_file *file = &unpacker->control.files[i];
 		if (!is_dpkgs_own(file->name) && write_info(unpacker, file->name, file->mode,
 							    &file->content, &file->time, err) < 0)
 			return -1;
@@ -720,8 +548,7 @@ static void unpacker_release(struct unpacker *unpacker)
 		free(own->md5);
 		free(own);
 	}
-	for (size_t i = 0; i < unpacker->file_count; i++)
-		control_file_release(&unpacker->files[i]);
+	deb_control_release(&unpacker->control);
 	deb_archive_freep(&unpacker->deb);
 	strvec_release(&unpacker->conffiles);
 	strbuf_release(&unpacker->md5sums);

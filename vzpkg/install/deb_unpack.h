@@ -56,9 +56,6 @@ uint64_t deb_bytes_limit(const struct plan_package *package);
 
 int deb_unpack(const struct deb_unpack *job, struct unpacked *ret, struct error *err);
 
-/* Writes the control files alone into the empty folder `to`. `name` is for messages. */
-int deb_control_extract(int deb, const char *name, int to, struct error *err);
-
 void unpacked_release(struct unpacked *unpacked);
 
 /* From a worker to its parent. */

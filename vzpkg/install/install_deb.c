@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "vzpkg/install/deb_control.h"
 #include "vzpkg/install/deb_unpack.h"
 #include "vzpkg/install/dpkg_database.h"
 #include "vzpkg/install/dpkg_unpack.h"
