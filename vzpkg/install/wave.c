@@ -245,6 +245,23 @@ static bool is_conffile(const struct unpacked *unpacked, const char *path)
 	return false;
 }
 
+static bool is_folder(int tree, const char *path)
+{
+	struct stat st;
+	autoclose int fd = open_in_root(tree, path, O_PATH | O_NOFOLLOW, 0);
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int folder_in_the_way(const struct waves *waves, size_t package, const char *path,
+			     struct error *err)
+{
+	const struct plan_package *plan_package = &waves->job->plan->packages[package];
+	error_set(err, ERROR_INSTALL, "unpacking %s %s: its file %s is a folder already",
+		  plan_package->name, plan_package->version, path);
+	error_subject(err, "%s", plan_package->name);
+	return error_hint(err, "leave the package out of the list, or tell its owner");
+}
+
 /* Something that no package owns was there: a script has made it. dpkg asks about a conffile when it is
  * configured, and replaces any other file. */
 static int take_place(struct waves *waves, size_t package, const struct unpacked_entry *entry,
@@ -253,6 +270,8 @@ static int take_place(struct waves *waves, size_t package, const struct unpacked
 	struct unpacked *unpacked = &waves->unpacked[package];
 	int tree = waves->job->tree;
 
+	if (is_folder(tree, entry->path))
+		return folder_in_the_way(waves, package, entry->path, err);
 	if (!is_conffile(unpacked, entry->path))
 		return settle(tree, entry->path, package, "", true, err);
 	AUTO(strbuf_release) struct strbuf lines = STRBUF_INIT;
