@@ -225,6 +225,9 @@ static int place(struct unpacker *unpacker, const char *path, struct unpacked_en
 	if (parent < 0)
 		return -1;
 	int ret = make(parent, base_name(path), data);
+	/* What a diversion leads to is of no package's name: nobody else can claim it. */
+	if (ret < 0 && errno == EEXIST && diverted && unlinkat(parent, base_name(path), 0) == 0)
+		ret = make(parent, base_name(path), data);
 	if (ret < 0 && errno == EEXIST) {
 		autofree char *beside = parked_name(base_name(path), unpacker->job->index);
 		ret = make(parent, beside, data);

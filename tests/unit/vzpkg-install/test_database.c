@@ -16,6 +16,7 @@
 #include "vzpkg/install/clean.h"
 #include "vzpkg/install/dpkg_database.h"
 #include "vzpkg/install/dpkg_overrides.h"
+#include "vzpkg/install/dpkg_unpack.h"
 #include "vzpkg/install/paragraph.h"
 
 struct world {
@@ -254,6 +255,34 @@ static void overrides_are_read(void **state)
 	assert_string_equal(dpkg_diverted(&overrides, "etc/l", "any"), "etc/l.local");
 }
 
+static bool filters(const struct world *world)
+{
+	bool found;
+	assert_int_equal(dpkg_has_filters(world->tree, &found, NULL), 0);
+	return found;
+}
+
+static void filters_of_dpkg_are_found(void **state)
+{
+	struct world *world = *state;
+	autofree char *elsewhere = xasprintf("%s/filters", world->path);
+
+	assert_false(filters(world));
+	put(world->tree, "etc/dpkg/dpkg.cfg",
+	    "# path-exclude=/x\nno-debsig\nlog /var/log/dpkg.log\n");
+	put(world->tree, "etc/dpkg/dpkg.cfg.d/a", "force-unsafe-io\n");
+	assert_false(filters(world));
+	put(world->dir, "filters", "path-exclude=/x\n");
+	assert_int_equal(symlinkat(elsewhere, world->tree, "etc/dpkg/dpkg.cfg.d/out"), 0);
+	assert_false(filters(world));
+	put(world->tree, "etc/dpkg/dpkg.cfg.d/b", "force-unsafe-io\n\n  path-include /x\n");
+	assert_true(filters(world));
+	assert_int_equal(tree_remove(world->tree, "etc/dpkg/dpkg.cfg.d", NULL), 0);
+	assert_false(filters(world));
+	put(world->tree, "etc/dpkg/dpkg.cfg", "path-exclude=/usr/share/doc/*");
+	assert_true(filters(world));
+}
+
 static void fields_of_paragraphs(void **state)
 {
 	static const char text[] =
@@ -340,6 +369,7 @@ int main(void)
 		TEST(links_in_place_of_dpkgs_files_are_not_followed),
 		TEST(automatic_packages_are_marked),
 		TEST(overrides_are_read),
+		TEST(filters_of_dpkg_are_found),
 		TEST(the_hosts_traces_are_cleaned_away),
 		cmocka_unit_test(fields_of_paragraphs),
 	};

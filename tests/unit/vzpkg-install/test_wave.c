@@ -326,6 +326,8 @@ static void overrides_are_honoured(void **state)
 	add(world, "one", "", NULL, has_a);
 	add(world, "two", "", NULL, has_b);
 	world->waves.overrides = &overrides;
+	close(dir_open(world->tree, "etc", true, 0755, NULL));
+	assert_int_equal(file_write_atomic(world->tree, "etc/x.other", 0600, "old", 3, NULL), 0);
 	assert_int_equal(unpack_all(world), 0);
 	assert_content(world->tree, "etc/x.other", "a");
 	assert_content(world->tree, "etc/x", "b");
