@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/interrupt.h"
+
+enum { RENAMES_MAX = 1000 };
 
 static int make_parents(int dirfd, const char *path, mode_t mode)
 {
@@ -45,15 +49,17 @@ int open_in_root(int root, const char *path, uint64_t flags, mode_t mode)
 {
 	struct open_how how = {
 		.flags = flags | O_CLOEXEC,
-		.mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+		.mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd;
-	/* EAGAIN: something was renamed meanwhile and the kernel could not be sure (openat2(2)). */
-	do
-		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-	while (fd < 0 && (errno == EAGAIN || errno == EINTR));
-	return (int)fd;
+	/* EAGAIN: something was renamed meanwhile and the kernel could not be sure (openat2(2)). A
+	 * hostile VE may go on renaming for ever. */
+	for (unsigned tries = 0;; tries++) {
+		long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+		bool again = errno == EAGAIN && tries < RENAMES_MAX;
+		if (fd >= 0 || !(again || (errno == EINTR && !interrupt_pending())))
+			return (int)fd;
+	}
 }
 
 int file_read_fd(int fd, const char *name, size_t limit, struct strbuf *text, struct error *err)
@@ -62,6 +68,8 @@ int file_read_fd(int fd, const char *name, size_t limit, struct strbuf *text, st
 	size_t total = 0;
 	size_t guess = fstat(fd, &st) == 0 && st.st_size > 0 ? (size_t)st.st_size + 1 : 4096;
 
+	if (limit > SIZE_MAX / 2)
+		limit = SIZE_MAX / 2;
 	for (;;) {
 		size_t room = guess > total ? guess - total : 65536;
 		if (room > limit - total + 1)
@@ -142,7 +150,7 @@ static int write_temporary(int dirfd, const char *temporary, const char *path, m
 int file_write_atomic(int dirfd, const char *path, mode_t mode, const void *data, size_t size,
 		      struct error *err)
 {
-	static unsigned counter;
+	static atomic_uint counter;
 	autofree char *temporary = xasprintf("%s.tmp-%d-%u", path, (int)getpid(), counter++);
 
 	unlinkat(dirfd, temporary, 0); /* of an earlier process with our number */
@@ -158,53 +166,150 @@ undo:
 	return -1;
 }
 
-static int remove_entry(int dir, dev_t device, const char *name, struct error *err);
+/*
+ * ---- removing a tree ------------------------------------------------------------------------------
+ *
+ * A hostile tree may be deeper than there are descriptors or stack: what lies DEPTH_MAX folders down
+ * is moved up to the top, and removed from there.
+ */
+enum { DEPTH_MAX = 60, TRIES_MAX = 4 };
 
-static int remove_content(int fd, dev_t device, const char *name, struct error *err)
+struct remover {
+	int top; /* the tree's own folder; -1 before it is open */
+	unsigned next; /* number for the name of a folder that is moved up */
+	bool moved; /* since the top was last read */
+};
+
+static int remove_folder(struct remover *remover, int dir, const char *name, unsigned depth,
+			 struct error *err);
+
+static int cannot_remove(int dir, const char *name, struct error *err)
+{
+	int number = errno;
+	autofree char *folder = fd_path(dir);
+
+	if (number == EXDEV || number == EBUSY) {
+		error_set(err, ERROR_SYSTEM, "removing %s/%s: something is mounted there", folder,
+			  name);
+		error_hint(err, "unmount it, then run the command again");
+	} else {
+		error_errno(err, number, "removing %s/%s", folder, name);
+	}
+	if (number == EPERM)
+		error_hint(err, "it may be marked immutable: see lsattr(1) and chattr(1)");
+	return error_subject(err, "%s/%s", folder, name);
+}
+
+static bool is_folder(int dir, const char *name)
+{
+	struct stat st;
+	int saved = errno;
+	bool is = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	errno = saved;
+	return is;
+}
+
+/* A mount is not entered: st_dev would not tell a bind mount of the same file system. */
+static int open_folder(int dir, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV,
+	};
+	return (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+}
+
+static int move_up(struct remover *remover, int dir, const char *name, struct error *err)
+{
+	for (;;) {
+		autofree char *at_top = xasprintf(".deep-%u", remover->next++);
+		if (renameat2(dir, name, remover->top, at_top, RENAME_NOREPLACE) == 0) {
+			remover->moved = true;
+			return 0;
+		}
+		if (errno != EEXIST)
+			return cannot_remove(dir, name, err);
+	}
+}
+
+static int remove_entry(struct remover *remover, int dir, const char *name, bool folder,
+			unsigned depth, struct error *err)
+{
+	if (!folder) {
+		if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EISDIR && !is_folder(dir, name))
+			return cannot_remove(dir, name, err);
+	}
+	if (depth < DEPTH_MAX)
+		return remove_folder(remover, dir, name, depth, err);
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return move_up(remover, dir, name, err);
+}
+
+static int remove_content(struct remover *remover, int fd, unsigned depth, struct error *err)
 {
 	autoclosedir DIR *dir = fdopendir(fd);
 	struct dirent *entry;
+
 	if (!dir) {
-		error_errno(err, errno, "reading the folder %s", name);
 		close(fd);
-		return -1;
+		return error_errno(err, errno, "reading a folder");
+	}
+	if (depth == 0) {
+		remover->top = fd;
+		remover->moved = false;
 	}
 	while ((errno = 0, entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		const char *name = entry->d_name;
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 			continue;
-		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN &&
-		    unlinkat(dirfd(dir), entry->d_name, 0) == 0)
-			continue;
-		if (remove_entry(dirfd(dir), device, entry->d_name, err) < 0)
+		if (remove_entry(remover, fd, name, entry->d_type == DT_DIR, depth + 1, err) < 0)
 			return -1;
 	}
-	return errno ? error_errno(err, errno, "reading the folder %s", name) : 0;
+	return errno ? cannot_remove(fd, ".", err) : 0;
 }
 
-/* A folder of another file system (a mount) is not entered: removing it fails with EBUSY. */
-static int remove_entry(int dir, dev_t device, const char *name, struct error *err)
+/* Somebody who is about to end may still add to the folder, so it is read a few times. */
+static int remove_folder(struct remover *remover, int dir, const char *name, unsigned depth,
+			 struct error *err)
 {
-	struct stat st;
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return error_errno(err, errno, "removing %s", name);
-
-	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || (device && st.st_dev != device))) {
-		close(fd);
-		return error_errno(err, EBUSY, "removing %s", name);
+	for (unsigned tries = 0;;) {
+		int fd = open_folder(dir, name);
+		if (fd < 0 && errno == ENOENT)
+			return 0;
+		if (fd < 0)
+			return cannot_remove(dir, name, err);
+		if (remove_content(remover, fd, depth, err) < 0)
+			return -1;
+		if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != ENOTEMPTY)
+			return cannot_remove(dir, name, err);
+		if (!(depth == 0 && remover->moved) && ++tries == TRIES_MAX)
+			return cannot_remove(dir, name, err);
 	}
-	if (fd >= 0 && remove_content(fd, st.st_dev, name, err) < 0)
-		return -1;
-	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return error_errno(err, errno, "removing %s", name);
-	return 0;
 }
 
 int tree_remove(int dirfd, const char *name, struct error *err)
 {
-	return remove_entry(dirfd, 0, name, err);
+	struct remover remover = { .top = -1 };
+	const char *slash = strrchr(name, '/');
+	const char *last = slash ? slash + 1 : name;
+
+	if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
+		return error_errno(err, EINVAL, "removing %s", name);
+	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (!slash && dirfd != AT_FDCWD)
+		return remove_entry(&remover, dirfd, last, false, 0, err);
+
+	autofree char *folder = slash ? xstrndup(name, (size_t)(slash - name) + 1) : xstrdup(".");
+	autoclose int parent = openat(dirfd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return error_errno(err, errno, "removing %s", name);
+	return remove_entry(&remover, parent, last, false, 0, err);
 }
 
 uint64_t space_free(int dirfd)

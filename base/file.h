@@ -30,8 +30,8 @@ int write_all(int fd, const void *data, size_t size, const char *name, struct er
 int file_write_atomic(int dirfd, const char *path, mode_t mode, const void *data, size_t size,
 		      struct error *err);
 
-/* Removes a file or a whole tree without following a link or leaving the file system's tree that
- * it starts in. A missing one is success. */
+/* Removes a file or a whole tree, of any depth, without following a link or entering a mount (an
+ * error that names it; what else was there may be gone by then). A missing one is success. */
 int tree_remove(int dirfd, const char *name, struct error *err);
 
 /* Bytes free for root on the file system of `dirfd`. */
