@@ -14,10 +14,20 @@
 
 enum { WAIT_MIN_MS = 10, WAIT_MAX_MS = 200 };
 
+/* The command's name among the words of a command line tells more than options and their values do. */
+static const char *command_word(const char *word, const char *end)
+{
+	for (; word < end; word += strlen(word) + 1)
+		if (*word && !strchr("-", *word) &&
+		    !word[strspn(word, "abcdefghijklmnopqrstuvwxyz-")])
+			return word;
+	return NULL;
+}
+
 /* "pid 123 (vzpkg create-cache)" */
 static char *own_identity(void)
 {
-	char command[256] = "";
+	char command[4096] = "";
 	autoclose int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
 	ssize_t length = fd < 0 ? 0 : read(fd, command, sizeof(command) - 1);
 	if (length <= 0)
@@ -26,11 +36,8 @@ static char *own_identity(void)
 	const char *slash = memrchr(command, '/', name);
 	const char *program = slash ? slash + 1 : command;
 
-	/* The first operand, which is the command, tells more than the options do. */
-	const char *word = command + name + 1;
-	while (word < command + length && *word == '-')
-		word += strlen(word) + 1;
-	if (word >= command + length)
+	const char *word = command_word(command + name + 1, command + length);
+	if (!word)
 		return xasprintf("pid %d (%s)", (int)getpid(), program);
 	return xasprintf("pid %d (%s %s)", (int)getpid(), program, word);
 }
@@ -38,8 +45,11 @@ static char *own_identity(void)
 static void write_identity(int fd)
 {
 	autofree char *identity = own_identity();
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, identity, strlen(identity), 0) < 0)
-		(void)!ftruncate(fd, 0); /* for messages only */
+	size_t length = strlen(identity);
+	identity[length] = '\n'; /* in place of the NUL, which the file does not get */
+	/* In this order, so that a reader sees a whole line at any moment. It is for messages only. */
+	ssize_t put = pwrite(fd, identity, length + 1, 0);
+	(void)!ftruncate(fd, put > 0 ? put : 0);
 }
 
 static void read_holder(int fd, char *text, size_t size)
@@ -70,10 +80,11 @@ static bool is_current(int fd, int dirfd, const char *name)
 
 static int open_file(int dirfd, const char *name)
 {
-	return openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* Not 0644: who can read a file can take a shared lock on it, and keep everybody out. */
+	return openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-/* One try. 1: held, 0: somebody has it (then *fd_ret is the file, to be closed), -1: errno. */
+/* One try. 1: held, 0: somebody has it (`holder` says who, if not NULL), -1: errno. */
 static int attempt(struct lock *lock, int dirfd, const char *name, enum lock_mode mode,
 		   char *holder, size_t size)
 {
@@ -90,8 +101,7 @@ static int attempt(struct lock *lock, int dirfd, const char *name, enum lock_mod
 		}
 		if (!is_current(fd, dirfd, name))
 			continue;
-		if (mode == LOCK_EXCLUSIVE)
-			write_identity(fd);
+		write_identity(fd);
 		lock->fd = steal_fd(&fd);
 		return 1;
 	}
