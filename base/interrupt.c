@@ -8,6 +8,7 @@
 
 static volatile sig_atomic_t pending;
 static int pipe_fds[2] = { -1, -1 };
+static bool ignored[NSIG]; /* on purpose, by whoever started us */
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 enum { SIGNAL_COUNT = sizeof(signals) / sizeof(signals[0]) };
@@ -32,7 +33,9 @@ void interrupt_setup(void)
 		pipe_fds[0] = pipe_fds[1] = -1;
 	for (size_t i = 0; i < SIGNAL_COUNT; i++) {
 		/* nohup(1) and shells without job control ignore signals on purpose. */
-		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN)
+		ignored[signals[i]] =
+			sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_IGN;
+		if (ignored[signals[i]])
 			continue;
 		sigaction(signals[i], &action, NULL);
 	}
@@ -60,9 +63,13 @@ void interrupt_reset_child(void)
 {
 	sigset_t none;
 	for (size_t i = 0; i < SIGNAL_COUNT; i++)
-		signal(signals[i], SIG_DFL);
+		if (!ignored[signals[i]])
+			signal(signals[i], SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	pending = 0;
+	/* The pipe is the parent's: what it says is not for us. Not closed, as the number may be
+	 * another file by now; the descriptors end with execve(). */
+	pipe_fds[0] = pipe_fds[1] = -1;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

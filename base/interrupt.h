@@ -21,7 +21,8 @@ int interrupt_fd(void);
 /* 0, or -1 with ERROR_INTERRUPTED "interrupted by SIGTERM" if a signal has arrived. */
 int interrupt_check(struct error *err);
 
-/* Default dispositions and an empty signal mask, for a child before it execs or does its own work. */
+/* Default dispositions (but what nohup(1) or a shell had ignored stays ignored), an empty signal mask
+ * and no interrupt_fd(), for a child before it execs or does its own work. */
 void interrupt_reset_child(void);
 
 /* Dies by the pending signal with its default action. Does not return. */
