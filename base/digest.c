@@ -97,7 +97,8 @@ const char *digest_hex(const struct digest *digest, char text[DIGEST_MAX * 2 + 1
 
 bool digest_equal(const struct digest *a, const struct digest *b)
 {
-	return a->kind == b->kind && memcmp(a->bytes, b->bytes, digest_size(a->kind)) == 0;
+	return a->kind != DIGEST_NONE && a->kind == b->kind &&
+	       memcmp(a->bytes, b->bytes, digest_size(a->kind)) == 0;
 }
 
 struct hasher {

@@ -40,6 +40,7 @@ bool digest_parse(struct digest *digest, enum digest_kind kind, const char *hex,
 /* Writes the lower-case hexadecimal form; the text has DIGEST_MAX * 2 + 1 bytes. */
 const char *digest_hex(const struct digest *digest, char text[DIGEST_MAX * 2 + 1]);
 
+/* DIGEST_NONE equals nothing, not even itself: no digest is no proof. */
 bool digest_equal(const struct digest *a, const struct digest *b);
 
 /* A running computation. */
