@@ -8,11 +8,12 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-enum { CONF_LIMIT = 1 << 20 };
+enum { CONF_LIMIT = 1 << 20, QUOTE_MAX = 200 };
 
 /* A value as it is read: `at` walks over the text of one line, which ends at `end`. */
 struct reader {
 	const char *at, *end;
+	const char *start; /* of the line */
 	const char *name; /* of the file */
 	unsigned line;
 	struct strbuf *value;
@@ -20,7 +21,9 @@ struct reader {
 
 static int mistake(const struct reader *reader, const char *what, struct error *err)
 {
-	error_set(err, ERROR_PARSE, "%s:%u: %s", reader->name, reader->line, what);
+	size_t length = (size_t)(reader->end - reader->start);
+	error_set(err, ERROR_PARSE, "%s:%u: %s: %.*s", reader->name, reader->line, what,
+		  (int)(length < QUOTE_MAX ? length : QUOTE_MAX), reader->start);
 	return error_subject(err, "%s:%u", reader->name, reader->line);
 }
 
@@ -53,8 +56,12 @@ static int read_quoted(struct reader *reader, struct error *err)
 
 static int read_value(struct reader *reader, struct error *err)
 {
+	const char *begin = reader->at;
 	skip_blanks(reader);
-	while (reader->at < reader->end && !strchr(" \t#", *reader->at)) {
+	/* As in a shell, "#" begins a comment only after a blank: http://x/#y is a whole word. */
+	if (reader->at > begin && reader->at < reader->end && *reader->at == '#')
+		return 0;
+	while (reader->at < reader->end && !strchr(" \t", *reader->at)) {
 		char c = *reader->at;
 		if (c == '"' || c == '\'') {
 			if (read_quoted(reader, err) < 0)
@@ -102,12 +109,8 @@ static int parse_line(struct conf *conf, struct reader *reader, struct error *er
 		reader->at++;
 	size_t length = (size_t)(reader->at - key);
 	if (!length || isdigit((unsigned char)*key) || reader->at == reader->end ||
-	    *reader->at != '=') {
-		autofree char *what =
-			xasprintf("\"%.*s\" is not of the form KEY=\"value\"",
-				  (int)(reader->end - key > 60 ? 60 : reader->end - key), key);
-		return mistake(reader, what, err);
-	}
+	    *reader->at != '=')
+		return mistake(reader, "this is not of the form KEY=\"value\"", err);
 	reader->at++;
 	strbuf_truncate(reader->value, 0);
 	if (read_value(reader, err) < 0)
@@ -125,7 +128,7 @@ int conf_parse(struct conf *conf, const char *name, const char *text, size_t len
 
 	for (const char *at = text; at < end; at = reader.end + 1) {
 		const char *newline = memchr(at, '\n', (size_t)(end - at));
-		reader.at = at;
+		reader.at = reader.start = at;
 		reader.end = newline ?: end;
 		reader.line++;
 		if (memchr(at, '\0', (size_t)(reader.end - at)))

@@ -10,6 +10,8 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 
+#define RED_HAT_FILE "/etc/sysconfig/vz"
+
 /* The folder of a path, without a trailing slash. */
 static char *folder_of(const char *path)
 {
@@ -22,7 +24,7 @@ static char *folder_of(const char *path)
 /* The file that the configuration is read from, or NULL if none is there. */
 static char *find_file(const char *path, struct error *err)
 {
-	static const char *const usual[] = { "/etc/vz/vz.conf", "/etc/sysconfig/vz" };
+	static const char *const usual[] = { "/etc/vz/vz.conf", RED_HAT_FILE };
 	const char *wanted = path ?: getenv("VZ_CONF");
 
 	if (wanted && *wanted) {
@@ -82,7 +84,9 @@ int host_config_load(struct host_config *config, const char *path, struct error 
 	config->template_dir = root_of(conf, "TEMPLATE", "/vz/template");
 	config->ve_root = root_of(conf, "VE_ROOT", "/vz/root/$VEID");
 	config->ve_private = root_of(conf, "VE_PRIVATE", "/vz/private/$VEID");
-	config->ve_confdir = root_of(conf, "VE_CONFDIR", "/etc/vz/conf");
+	bool red_hat = file && strcmp(file, RED_HAT_FILE) == 0;
+	config->ve_confdir =
+		root_of(conf, "VE_CONFDIR", red_hat ? "/etc/sysconfig/vz-scripts" : "/etc/vz/conf");
 	config->lock_dir = root_of(conf, "LOCKDIR", "/vz/lock");
 	config->dump_dir = root_of(conf, "DUMPDIR", "/vz/dump");
 	find_companions(config);

@@ -12,7 +12,7 @@ struct host_config {
 	char *template_dir; /* TEMPLATE	/vz/template */
 	char *ve_root; /* VE_ROOT	/vz/root/$VEID */
 	char *ve_private; /* VE_PRIVATE	/vz/private/$VEID */
-	char *ve_confdir; /* VE_CONFDIR	/etc/vz/conf */
+	char *ve_confdir; /* VE_CONFDIR	/etc/vz/conf (Red Hat: /etc/sysconfig/vz-scripts) */
 	char *lock_dir; /* LOCKDIR	/vz/lock */
 	char *dump_dir; /* DUMPDIR	/vz/dump */
 	char *libexec_dir; /* where vzinit is: beside the running program */
