@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,8 @@ struct message_header {
 	uint64_t size; /* of what follows */
 };
 
+enum { READ_SIZE = 65536, SIGNAL_WAIT_MS = 50 };
+
 struct slot {
 	pid_t pid; /* 0: free */
 	int fd;
@@ -35,6 +38,7 @@ struct slot {
 
 struct pool {
 	const struct worker_job *job;
+	unsigned jobs; /* slots; at least 1, at most a task each */
 	struct slot *slots;
 	struct pollfd *polls; /* of the slots in use, and one for interrupts */
 	size_t next; /* task to be started */
@@ -115,14 +119,20 @@ static int reap(struct slot *slot)
 	return status;
 }
 
-/* The texts of a failure, as child_report() wrote them. */
+/* The texts of a failure, as child_report() wrote them; the NUL behind `text` ends what a child that
+ * has gone mad may have left out. */
 static int take_error(const struct message_header *header, const char *text, struct error *err)
 {
+	const char *end = text + header->size;
 	const char *subject = text;
-	const char *message = subject + strlen(subject) + 1;
+	const char *message = subject + strlen(subject) + (subject < end);
+	message = message < end ? message : end;
 	const char *hint = message + strlen(message) + 1;
+	hint = hint < end ? hint : end;
 
-	error_set(err, (enum error_kind)header->kind, "%s", message);
+	bool known = header->kind > ERROR_NONE && header->kind < ERROR_KINDS;
+	error_set(err, known ? (enum error_kind)header->kind : ERROR_INTERNAL, "%s",
+		  *message ? message : "failed");
 	if (*subject)
 		error_subject(err, "%s", subject);
 	if (*hint)
@@ -130,8 +140,19 @@ static int take_error(const struct message_header *header, const char *text, str
 	return -1;
 }
 
+/* A terminal sends SIGINT to all of us; the child's end may be seen before our own signal. */
+static bool is_interrupt(int number)
+{
+	struct pollfd signalled = { .fd = interrupt_fd(), .events = POLLIN };
+	if (number == SIGINT || number == SIGTERM || number == SIGHUP)
+		poll(&signalled, 1, SIGNAL_WAIT_MS);
+	return interrupt_pending() != 0;
+}
+
 static int ended_badly(const struct pool *pool, size_t index, int status, struct error *err)
 {
+	if (WIFSIGNALED(status) && is_interrupt(WTERMSIG(status)))
+		return interrupt_check(err);
 	if (WIFSIGNALED(status))
 		return error_set(err, ERROR_CHILD, "%s (task %zu): the process died by SIG%s",
 				 pool->job->name, index, sigabbrev_np(WTERMSIG(status)) ?: "?");
@@ -164,8 +185,8 @@ static int finish(struct pool *pool, struct slot *slot, struct error *err)
 
 static int receive(struct pool *pool, struct slot *slot, struct error *err)
 {
-	strbuf_reserve(&slot->received, 65536);
-	ssize_t got = read(slot->fd, slot->received.text + slot->received.length, 65536);
+	strbuf_reserve(&slot->received, READ_SIZE);
+	ssize_t got = read(slot->fd, slot->received.text + slot->received.length, READ_SIZE);
 	if (got < 0 && errno == EINTR)
 		return 0;
 	if (got <= 0)
@@ -177,7 +198,7 @@ static int receive(struct pool *pool, struct slot *slot, struct error *err)
 
 static int fill_slots(struct pool *pool, struct error *err)
 {
-	for (unsigned i = 0; i < pool->job->jobs && pool->next < pool->job->count; i++)
+	for (unsigned i = 0; i < pool->jobs && pool->next < pool->job->count; i++)
 		if (!pool->slots[i].pid && start(pool, &pool->slots[i], err) < 0)
 			return -1;
 	return 0;
@@ -185,7 +206,7 @@ static int fill_slots(struct pool *pool, struct error *err)
 
 static int wait_some(struct pool *pool, struct error *err)
 {
-	unsigned jobs = pool->job->jobs;
+	unsigned jobs = pool->jobs;
 	for (unsigned i = 0; i < jobs; i++)
 		pool->polls[i] = (struct pollfd){
 			.fd = pool->slots[i].pid ? pool->slots[i].fd : -1,
@@ -205,10 +226,10 @@ static int wait_some(struct pool *pool, struct error *err)
 
 static void stop_all(struct pool *pool)
 {
-	for (unsigned i = 0; i < pool->job->jobs; i++)
+	for (unsigned i = 0; i < pool->jobs; i++)
 		if (pool->slots[i].pid)
 			kill(pool->slots[i].pid, SIGKILL);
-	for (unsigned i = 0; i < pool->job->jobs; i++) {
+	for (unsigned i = 0; i < pool->jobs; i++) {
 		if (pool->slots[i].pid)
 			reap(&pool->slots[i]);
 		strbuf_release(&pool->slots[i].received);
@@ -219,14 +240,17 @@ static void stop_all(struct pool *pool)
 
 int workers_run(const struct worker_job *job, struct error *err)
 {
+	unsigned jobs = job->jobs > job->count ? (unsigned)job->count : job->jobs;
+	jobs = jobs ? jobs : 1;
 	struct pool pool = {
 		.job = job,
-		.slots = xcalloc(job->jobs, sizeof(*pool.slots)),
-		.polls = xcalloc(job->jobs + 1, sizeof(*pool.polls)),
+		.jobs = jobs,
+		.slots = xcalloc(jobs, sizeof(*pool.slots)),
+		.polls = xcalloc(jobs + 1, sizeof(*pool.polls)),
 	};
 	int ret = 0;
 
-	for (unsigned i = 0; i < job->jobs; i++)
+	for (unsigned i = 0; i < jobs; i++)
 		pool.slots[i] = (struct slot){ .fd = -1, .received = STRBUF_INIT };
 	while (ret == 0 && (pool.next < job->count || pool.running)) {
 		ret = fill_slots(&pool, err);
