@@ -1,5 +1,6 @@
 #include "base/option.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -41,7 +42,7 @@ static int set_number(const struct option_row *row, const char *value, struct er
 	char *end;
 	errno = 0;
 	unsigned long number = strtoul(value, &end, 10);
-	if (errno || !*value || *end || *value == '-' || number > UINT_MAX)
+	if (errno || *end || !isdigit((unsigned char)*value) || number > UINT_MAX)
 		return error_set(err, ERROR_USAGE, "--%s takes a number and not \"%s\"", row->name,
 				 value);
 	*(unsigned *)row->target = (unsigned)number;
@@ -74,7 +75,7 @@ static int unknown(const struct parser *parser, const char *name, size_t length,
 
 	for (size_t t = 0; t < 2; t++)
 		for (const struct option_row *row = parser->tables[t]; row && row->name; row++)
-			if (count < NAMES_MAX)
+			if (row->help && count < NAMES_MAX)
 				names[count++] = row->name;
 	const char *near = nearest_word(word, names);
 	error_set(err, ERROR_USAGE, "unknown option --%s", word);
