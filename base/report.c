@@ -8,7 +8,9 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/strbuf.h"
+#include "base/text.h"
 
 enum { REDRAW_MS = 100, FD_LINE_MS = 100 };
 
@@ -85,15 +87,28 @@ static void add_amount(const struct report *report, struct strbuf *text, uint64_
 
 /* ---- the progress line ------------------------------------------------------------------------ */
 
-/* Appends at most `columns` characters of UTF-8 text; control characters become "?". */
+/* Appends at most `columns` characters of UTF-8 text, as one line. */
 static void add_cut(struct strbuf *text, const char *from, unsigned columns)
 {
-	for (unsigned used = 0; *from; from++) {
-		unsigned char c = (unsigned char)*from;
-		if ((c & 0xc0) != 0x80 && used++ == columns)
+	autofree char *clean = text_clean(from);
+	unsigned used = 0;
+	for (const char *at = clean; *at; at++) {
+		if ((*at & 0xc0) != 0x80 && used++ == columns)
 			return;
-		strbuf_addc(text, c < 0x20 || c == 0x7f ? '?' : (char)c);
+		strbuf_addc(text, *at == '\n' || *at == '\t' ? ' ' : *at);
 	}
+}
+
+/* "7 s", "2:05 min", "1:02 h" */
+static void add_span(struct strbuf *text, double seconds)
+{
+	unsigned long whole = (unsigned long)(seconds + 0.5);
+	if (whole < 100)
+		strbuf_addf(text, "%lu s", whole);
+	else if (whole < 6000)
+		strbuf_addf(text, "%lu:%02lu min", whole / 60, whole % 60);
+	else
+		strbuf_addf(text, "%lu:%02lu h", whole / 3600, whole / 60 % 60);
 }
 
 /* ", 4.1 MB/s, 7 s left" when there is something to tell. */
@@ -107,9 +122,11 @@ static void add_rate(const struct report *report, struct strbuf *text, uint64_t 
 		add_bytes(text, rate);
 		strbuf_adds(text, "/s");
 	}
-	if (report->total > report->done)
-		strbuf_addf(text, ", %.0f s left",
-			    (double)(report->total - report->done) / rate + 0.5);
+	if (report->total <= report->done)
+		return;
+	strbuf_adds(text, ", ");
+	add_span(text, (double)(report->total - report->done) / rate);
+	strbuf_adds(text, " left");
 }
 
 static void compose_line(const struct report *report, const char *item, struct strbuf *text)
@@ -171,13 +188,15 @@ static void tell_caller(struct report *report, bool at_once)
 
 	if (report->options.progress_fd < 0)
 		return;
+	if (percent < report->percent)
+		percent = report->percent; /* a total has grown */
 	if (!at_once && (percent == report->percent || now - report->told_ms < FD_LINE_MS))
 		return;
 	report->percent = percent;
 	report->told_ms = now;
 	AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
 	strbuf_addf(&line, "percent=%d stage=%s\n", percent > 100 ? 100 : percent, report->name);
-	if (write(report->options.progress_fd, line.text, line.length) < 0)
+	if (write_all(report->options.progress_fd, line.text, line.length, "progress", NULL) < 0)
 		report->options.progress_fd = -1; /* the caller has gone; the work goes on */
 }
 
@@ -258,9 +277,10 @@ void report_phase_end(struct report *report)
 
 /* ---- messages -------------------------------------------------------------------------------------- */
 
-static void message(struct report *report, const char *color, const char *label, const char *text)
+static void message(struct report *report, const char *color, const char *label, const char *said)
 {
 	bool colored = report->options.color && color;
+	autofree char *text = text_clean(said);
 	clear_line(report);
 	fprintf(report->err, "%s: %s%s%s%s\n", report->options.program, colored ? color : "", label,
 		colored ? "\033[0m" : "", text);
@@ -297,6 +317,13 @@ void report_detail(struct report *report, const char *format, ...)
 	va_end(args);
 }
 
+/* jansson refuses what is not UTF-8. */
+static json_t *json_text(const char *text)
+{
+	autofree char *clean = text ? text_clean(text) : NULL;
+	return clean ? json_string(clean) : json_null();
+}
+
 void report_warning(struct report *report, const char *subject, const char *format, ...)
 {
 	if (!report)
@@ -306,8 +333,9 @@ void report_warning(struct report *report, const char *subject, const char *form
 	autofree char *text = xvasprintf(format, args);
 	va_end(args);
 
-	json_array_append_new(report->warnings,
-			      json_pack("{s:s? s:s}", "subject", subject, "message", text));
+	json_array_append_new(
+		report->warnings,
+		json_pack("{s:o s:o}", "subject", json_text(subject), "message", json_text(text)));
 	if (report->options.json)
 		return;
 	autofree char *full = subject ? xasprintf("%s: %s", subject, text) : xstrdup(text);
@@ -316,15 +344,21 @@ void report_warning(struct report *report, const char *subject, const char *form
 
 void report_error(struct report *report, const struct error *err, int code)
 {
+	if (!report)
+		return;
 	free(report->name); /* it did not end well: no summary, no further drawing */
 	report->name = NULL;
 	message(report, "\033[31m", "error: ", err->message ?: "unknown error");
-	if (err->hint)
-		fprintf(report->err, "hint: %s\n", err->hint);
-	json_array_append_new(report->errors,
-			      json_pack("{s:i s:s s:s? s:s s:s?}", "code", code, "kind",
-					error_kind_name(err->kind), "subject", err->subject,
-					"message", err->message ?: "", "hint", err->hint));
+	if (err->hint) {
+		autofree char *hint = text_clean(err->hint);
+		fprintf(report->err, "hint: %s\n", hint);
+		fflush(report->err);
+	}
+	json_array_append_new(report->errors, json_pack("{s:i s:s s:o s:o s:o}", "code", code,
+							"kind", error_kind_name(err->kind),
+							"subject", json_text(err->subject),
+							"message", json_text(err->message ?: ""),
+							"hint", json_text(err->hint)));
 }
 
 json_t *report_timing(const struct report *report)
@@ -337,11 +371,13 @@ int report_finish(struct report *report, json_t *result, struct error *err)
 	report_phase_end(report);
 	if (!report->options.json) {
 		json_decref(result);
+		if (fflush(report->out) == EOF || ferror(report->out))
+			return error_errno(err, errno, "writing the result");
 		return 0;
 	}
-	json_t *document = json_pack("{s:i s:s? s:o s:O s:O}", "schema", 1, "command",
-				     report->command, "result", result ?: json_null(), "warnings",
-				     report->warnings, "errors", report->errors);
+	json_t *document = json_pack("{s:i s:o s:o s:O s:O}", "schema", 1, "command",
+				     json_text(report->command), "result", result ?: json_null(),
+				     "warnings", report->warnings, "errors", report->errors);
 	int ret = document ? json_dumpf(document, report->out, JSON_INDENT(2)) : -1;
 	if (ret == 0 && (fputc('\n', report->out) == EOF || fflush(report->out) == EOF))
 		ret = -1;

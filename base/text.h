@@ -1,0 +1,8 @@
+/* Text from outside (package names, the output of scripts) as it may be shown and stored. */
+#pragma once
+
+/*
+ * A copy that is valid UTF-8 (RFC 3629) without control characters, which could drive a terminal:
+ * bytes that are no UTF-8 and controls, but for newline and tab, become "?". To be freed.
+ */
+char *text_clean(const char *text);
