@@ -78,9 +78,24 @@ static void letters(void **state)
 static void wrong(void **state)
 {
 	(void)state;
-	char **cases[] = { ARGS("--flg"),    ARGS("--flag=1"),  ARGS("--text"),
-			   ARGS("-t"),       ARGS("-z"),        ARGS("-n", "x"),
-			   ARGS("-n", "-1"), ARGS("--number="), ARGS("-n", "4294967296") };
+	char **cases[] = { ARGS("--flg"),
+			   ARGS("--flag=1"),
+			   ARGS("--text"),
+			   ARGS("-t"),
+			   ARGS("-z"),
+			   ARGS("-n", "x"),
+			   ARGS("-n", "-1"),
+			   ARGS("--number="),
+			   ARGS("-n", "4294967296"),
+			   ARGS("-n", " 5"),
+			   ARGS("-n", "+5"),
+			   ARGS("-n", "5x"),
+			   ARGS("-n", "99999999999999999999"),
+			   ARGS("--"
+				"=x"),
+			   ARGS("--number"),
+			   ARGS("-fz"),
+			   ARGS("-n", " -18446744073709551615") };
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
 		AUTO(error_clear) struct error err = ERROR_INIT;
@@ -89,6 +104,42 @@ static void wrong(void **state)
 		if (i == 0)
 			assert_string_equal(err.hint, "did you mean --flag?");
 	}
+}
+
+/* An old spelling is understood, but not proposed. */
+static void hints(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *word, *hint;
+	} cases[] = {
+		{ "--numer", "did you mean --number?" },
+		{ "--ohter=1", "did you mean --other?" },
+		{ "--hiden", "--help lists the options" },
+		{ "--something-else", "--help lists the options" },
+		{ "-z", "--help lists the options" },
+		{ "--text", "write --text=TEXT" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+		AUTO(error_clear) struct error err = ERROR_INIT;
+		assert_int_equal(parse(ARGS(cases[i].word), &operands, &err), -1);
+		assert_string_equal(err.hint, cases[i].hint);
+	}
+	AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+	assert_int_equal(parse(ARGS("--hidden", "x"), &operands, NULL), 0);
+	assert_string_equal(text, "x");
+}
+
+static void one_table(void **state)
+{
+	(void)state;
+	AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+	char **args = ARGS("-f", "", "x");
+	assert_int_equal(options_parse(table, NULL, 3, args, &operands, NULL), 0);
+	assert_true(flag);
+	assert_int_equal(operands.count, 2);
+	assert_string_equal(operands.items[0], "");
 }
 
 static void help(void **state)
@@ -108,6 +159,8 @@ static void nearest(void **state)
 	assert_string_equal(nearest_word("lst", names), "list");
 	assert_null(nearest_word("zzzzzz", names));
 	assert_null(nearest_word("", names));
+	assert_string_equal(nearest_word("ilst", names), "list"); /* exchanged: one mistake */
+	assert_null(nearest_word("a-very-long-word-that-no-option-or-command-has", names));
 }
 
 int main(void)
@@ -115,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(forms, reset),   cmocka_unit_test_setup(letters, reset),
 		cmocka_unit_test_setup(wrong, reset),   cmocka_unit_test_setup(help, reset),
+		cmocka_unit_test_setup(hints, reset),   cmocka_unit_test_setup(one_table, reset),
 		cmocka_unit_test_setup(nearest, reset),
 	};
 	int ret = cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,6 +134,231 @@ static void a_signal_stops_all(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 }
 
+/* ---- what a child can do wrong ------------------------------------------------------------------- */
+
+static int say_nothing(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)index;
+	(void)result;
+	(void)err;
+	if (*(int *)data < 0)
+		return -1; /* fails, and does not say why */
+	_exit(*(int *)data);
+}
+
+static void a_child_that_says_nothing(void **state)
+{
+	(void)state;
+	static const int codes[] = { 0, 3, -1 };
+	for (size_t i = 0; i < 3; i++) {
+		AUTO(error_clear) struct error err = ERROR_INIT;
+		int code = codes[i];
+		struct worker_job job = {
+			.name = "silent", .jobs = 1, .count = 1, .task = say_nothing, .data = &code
+		};
+		assert_int_equal(workers_run(&job, &err), -1);
+		if (code < 0)
+			assert_string_equal(err.message, "failed");
+		else
+			assert_string_equal(err.message,
+					    "silent (task 0): the process ended without a result");
+	}
+}
+
+/* Ctrl-C reaches children too, and they may be dead before our own signal is seen. */
+static int interrupted_first(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)index;
+	(void)data;
+	(void)result;
+	(void)err;
+	pid_t parent = getppid();
+	if (fork() == 0) {
+		usleep(10000);
+		kill(parent, SIGINT);
+		_exit(0);
+	}
+	raise(SIGINT);
+	return 0;
+}
+
+static void a_child_is_interrupted_first(void **state)
+{
+	(void)state;
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct error err = ERROR_INIT;
+		struct worker_job job = {
+			.name = "x", .jobs = 1, .count = 1, .task = interrupted_first
+		};
+		interrupt_setup();
+		_exit(workers_run(&job, &err) == -1 && err.kind == ERROR_INTERRUPTED ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Without Ctrl-C it is the child's own death. */
+static int die_by_sigint(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)index;
+	(void)data;
+	(void)result;
+	(void)err;
+	raise(SIGINT);
+	return 0;
+}
+
+static void a_child_is_killed_by_somebody(void **state)
+{
+	(void)state;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	struct worker_job job = { .name = "x", .jobs = 1, .count = 1, .task = die_by_sigint };
+	assert_int_equal(workers_run(&job, &err), -1);
+	assert_int_equal(err.kind, ERROR_CHILD);
+	assert_non_null(strstr(err.message, "x (task 0): the process died by SIGINT"));
+}
+
+/* ---- how they are run ------------------------------------------------------------------------------ */
+
+struct shared {
+	_Atomic unsigned alive, most, begun;
+};
+
+static int be_alive(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	struct shared *shared = data;
+	(void)index;
+	(void)err;
+	unsigned alive = ++shared->alive;
+	for (unsigned most = shared->most;
+	     alive > most &&
+	     !__atomic_compare_exchange_n((unsigned *)&shared->most, &most, alive, false,
+					  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);)
+		;
+	strbuf_addf(result, "%u", shared->begun++);
+	usleep(20000);
+	shared->alive--;
+	return 0;
+}
+
+static struct shared *share(void)
+{
+	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(shared, MAP_FAILED);
+	return shared;
+}
+
+static void no_more_than_jobs(void **state)
+{
+	(void)state;
+	struct shared *shared = share();
+	struct worker_job job = {
+		.name = "x", .jobs = 3, .count = 20, .task = be_alive, .data = shared
+	};
+	assert_int_equal(workers_run(&job, NULL), 0);
+	assert_int_equal(shared->begun, 20);
+	assert_int_equal(shared->alive, 0);
+	assert_true(shared->most >= 2 && shared->most <= 3);
+	munmap(shared, sizeof(*shared));
+}
+
+static int begun_in_order(size_t index, void *data, const char *result, size_t size,
+			  struct error *err)
+{
+	(void)data;
+	(void)size;
+	(void)err;
+	assert_int_equal(strtoul(result, NULL, 10), index);
+	return 0;
+}
+
+static void in_order_and_odd_numbers(void **state)
+{
+	(void)state;
+	struct shared *shared = share();
+	struct worker_job job = { .name = "x",
+				  .jobs = 0, /* is one */
+				  .count = 4,
+				  .task = be_alive,
+				  .done = begun_in_order,
+				  .data = shared };
+	assert_int_equal(workers_run(&job, NULL), 0);
+	assert_int_equal(shared->most, 1);
+	job.count = 0;
+	job.jobs = 1000000000;
+	assert_int_equal(workers_run(&job, NULL), 0);
+	assert_int_equal(shared->begun, 4);
+	munmap(shared, sizeof(*shared));
+}
+
+static int refuse(size_t index, void *data, const char *result, size_t size, struct error *err)
+{
+	(void)data;
+	(void)result;
+	(void)size;
+	return error_set(err, ERROR_INSTALL, "task %zu is not wanted", index);
+}
+
+static void the_parent_stops_it(void **state)
+{
+	(void)state;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	struct shared *shared = share();
+	struct worker_job job = { .name = "x",
+				  .jobs = 2,
+				  .count = 100,
+				  .task = be_alive,
+				  .done = refuse,
+				  .data = shared };
+	assert_int_equal(workers_run(&job, &err), -1);
+	assert_int_equal(err.kind, ERROR_INSTALL);
+	assert_true(shared->begun < 10);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	munmap(shared, sizeof(*shared));
+}
+
+static int stay(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)index;
+	(void)result;
+	(void)err;
+	(*(_Atomic unsigned *)data)++;
+	pause();
+	return 0;
+}
+
+/* The pipe is at its end when nobody holds its other side any more. */
+static void children_die_with_their_parent(void **state)
+{
+	(void)state;
+	struct shared *shared = share();
+	int fds[2];
+	char byte;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct worker_job job = {
+			.name = "x", .jobs = 3, .count = 3, .task = stay, .data = &shared->alive
+		};
+		workers_run(&job, NULL);
+		_exit(1);
+	}
+	close(fds[1]);
+	while (shared->alive < 3)
+		usleep(1000);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	alarm(20);
+	assert_int_equal(read(fds[0], &byte, 1), 0);
+	alarm(0);
+	close(fds[0]);
+	munmap(shared, sizeof(*shared));
+}
+
 static void note_holder(const char *holder, void *data)
 {
 	char **text = data;
@@ -175,6 +401,13 @@ int main(void)
 		cmocka_unit_test(a_failure_arrives_whole_and_stops_the_rest),
 		cmocka_unit_test(a_death_is_an_error),
 		cmocka_unit_test(a_signal_stops_all),
+		cmocka_unit_test(a_child_that_says_nothing),
+		cmocka_unit_test(a_child_is_interrupted_first),
+		cmocka_unit_test(a_child_is_killed_by_somebody),
+		cmocka_unit_test(no_more_than_jobs),
+		cmocka_unit_test(in_order_and_odd_numbers),
+		cmocka_unit_test(the_parent_stops_it),
+		cmocka_unit_test(children_die_with_their_parent),
 		cmocka_unit_test(locks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
