@@ -131,6 +131,9 @@ static int solve(struct app *app, const struct template *template, const struct 
 	report_phase(app->report, "resolving packages", REPORT_ITEMS, 0, 5);
 	if (metadata_load(ret->metadata, app->report, &pool, err) < 0)
 		return -1;
+	/* It may go on while the packages are downloaded. */
+	ret->cache_writer = pool->cache_writer;
+	pool->cache_writer = 0;
 	return resolve(pool, &request, &ret->plan, err);
 }
 
@@ -163,6 +166,7 @@ int app_plan(struct app *app, const struct template *template, const struct strv
 
 void app_plan_release(struct app_plan *plan)
 {
+	cache_writer_wait(&plan->cache_writer);
 	plan_freep(&plan->plan);
 	metadata_freep(&plan->metadata);
 }

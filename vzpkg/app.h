@@ -51,6 +51,7 @@ int app_template(const struct app *app, const char *name, struct template **ret,
 struct app_plan {
 	struct metadata *metadata;
 	struct plan *plan;
+	pid_t cache_writer; /* of metadata_load(), still at work; or 0 */
 };
 
 #define APP_PLAN_INIT ((struct app_plan){ 0 })

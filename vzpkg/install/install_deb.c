@@ -198,7 +198,7 @@ static int configure_failed(struct installer *installer, struct error *err)
 static int configure(struct installer *installer, const struct strvec *packages, bool force,
 		     struct error *err)
 {
-	const char **argv = xcalloc((packages ? packages->count : 0) + 8, sizeof(const char *));
+	const char **argv = xcalloc((packages ? packages->count : 0) + 9, sizeof(const char *));
 	size_t count = 0;
 	struct program program = {
 		.what = "configuring",
@@ -212,6 +212,8 @@ static int configure(struct installer *installer, const struct strvec *packages,
 	argv[count++] = "dpkg";
 	argv[count++] = "--log=/dev/null";
 	argv[count++] = "--force-confold";
+	/* The first failure is the one to be shown, with the end of what it printed. */
+	argv[count++] = "--abort-after=1";
 	if (force)
 		argv[count++] = "--force-depends";
 	argv[count++] = "--configure";

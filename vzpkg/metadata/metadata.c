@@ -13,6 +13,7 @@
 #include "vzpkg/fetch/signature.h"
 #include "vzpkg/metadata/seen.h"
 #include "vzpkg/metadata/sync.h"
+#include "vzpkg/metadata/tidy.h"
 
 enum { NAME_LIMIT = 180 };
 
@@ -296,6 +297,8 @@ int metadata_sync(const struct template *template, const struct metadata_options
 	if (sync_tops_deb(&sync, err) < 0 || take_releases(&sync, err) < 0 ||
 	    sync_indexes_deb(&sync, err) < 0 || remember(&sync, err) < 0)
 		return -1;
+	if (!options->offline)
+		metadata_tidy(options->pm);
 	*ret = steal_ptr(sync.metadata);
 	return 0;
 }

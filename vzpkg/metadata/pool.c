@@ -1,11 +1,16 @@
 #include "vzpkg/metadata/pool.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <solv/evr.h>
 #include <solv/knownid.h>
 #include <solv/repo.h>
 #include <solv/solvable.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -14,48 +19,96 @@
 #include "vzpkg/metadata/solv_cache.h"
 
 static int load_index(const struct metadata *metadata, const struct metadata_index *index,
-		      Repo *repo, struct report *report, struct error *err)
+		      Repo *repo, bool *fresh, struct report *report, struct error *err)
 {
-	AUTO(error_clear) struct error why = ERROR_INIT;
-
-	if (solv_cache_read(metadata->pm, index, repo))
+	*fresh = !solv_cache_read(metadata->pm, index, repo);
+	if (!*fresh)
 		return 0;
 	report_detail(report, "reading %s", index->title);
-	if (index_deb_read(metadata->pm, index, repo, err) < 0)
-		return -1;
-	/* Without a cache the next run is slower, and that is all. */
-	if (solv_cache_write(metadata->pm, index, repo, &why) < 0)
-		report_warning(report, index->title, "%s", why.message);
-	return 0;
+	return index_deb_read(metadata->pm, index, repo, err);
+}
+
+/* Indexes that were read from the text. */
+struct uncached {
+	struct {
+		const struct metadata_index *index;
+		Repo *repo;
+	} * items;
+	size_t count, capacity;
+};
+
+static void uncached_release(struct uncached *uncached)
+{
+	free(uncached->items);
+}
+
+static void add_uncached(struct uncached *uncached, const struct metadata_index *index, Repo *repo)
+{
+	uncached->items = xgrow(uncached->items, uncached->count, &uncached->capacity,
+				sizeof(*uncached->items));
+	uncached->items[uncached->count].index = index;
+	uncached->items[uncached->count++].repo = repo;
 }
 
 /* An index is a Repo of its own, since its cache is; they share the repository as appdata. */
 static int load_repository(const struct metadata *metadata, struct metadata_repository *repository,
-			   Pool *pool, struct report *report, struct error *err)
+			   Pool *pool, struct uncached *uncached, struct report *report,
+			   struct error *err)
 {
 	for (size_t i = 0; i < repository->index_count; i++) {
 		const struct metadata_index *index = &repository->indexes[i];
 		Repo *repo = repo_create(pool, index->title);
+		bool fresh;
 		repo->appdata = repository;
-		if (load_index(metadata, index, repo, report, err) < 0)
+		if (load_index(metadata, index, repo, &fresh, report, err) < 0)
 			return -1;
+		if (fresh)
+			add_uncached(uncached, index, repo);
 	}
 	return 0;
+}
+
+/* Writing the caches takes as long as solving does: a child does it meanwhile. If it fails, the next run
+ * is slower, and that is all. */
+static pid_t write_caches(const struct metadata *metadata, const struct uncached *uncached)
+{
+	pid_t parent = getpid(), pid = uncached->count ? fork() : 0;
+
+	if (!uncached->count || pid)
+		return pid > 0 ? pid : 0;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* A signal to all of the group is for the parent: half a file helps nobody. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	for (size_t i = 0; getppid() == parent && i < uncached->count; i++)
+		solv_cache_write(metadata->pm, uncached->items[i].index, uncached->items[i].repo,
+				 NULL);
+	_exit(0);
+}
+
+void cache_writer_wait(pid_t *writer)
+{
+	while (*writer > 0 && waitpid(*writer, NULL, 0) < 0 && errno == EINTR)
+		;
+	*writer = 0;
 }
 
 int metadata_load(const struct metadata *metadata, struct report *report, struct package_pool **ret,
 		  struct error *err)
 {
 	AUTO(package_pool_freep) struct package_pool *pool = xcalloc(1, sizeof(*pool));
+	AUTO(uncached_release) struct uncached uncached = { 0 };
 
 	pool->metadata = metadata;
 	pool->pool = pool_create();
 	pool_setdisttype(pool->pool, DISTTYPE_DEB);
 	pool_setarch(pool->pool, metadata->template->arch_word);
 	for (size_t i = 0; i < metadata->repository_count; i++)
-		if (load_repository(metadata, &metadata->repositories[i], pool->pool, report, err) <
-		    0)
+		if (load_repository(metadata, &metadata->repositories[i], pool->pool, &uncached,
+				    report, err) < 0)
 			return -1;
+	pool->cache_writer = write_caches(metadata, &uncached);
 	pool_createwhatprovides(pool->pool);
 	pool->priority_key = pool_str2id(pool->pool, ATTRIBUTE_PRIORITY, 1);
 	pool->essential_key = pool_str2id(pool->pool, ATTRIBUTE_ESSENTIAL, 1);
@@ -68,6 +121,7 @@ void package_pool_free(struct package_pool *pool)
 {
 	if (!pool)
 		return;
+	cache_writer_wait(&pool->cache_writer);
 	pool_free(pool->pool);
 	free(pool);
 }

@@ -26,13 +26,18 @@ struct package_pool {
 	Pool *pool; /* whatprovides is made */
 	const struct metadata *metadata; /* borrowed; Repo.appdata is its metadata_repository */
 	Id priority_key, essential_key, order_key; /* attributes of our own */
+	pid_t cache_writer; /* a child that writes caches, or 0; who sets it to 0 waits for it */
 };
 
 /* Loads every index, from its .solv cache where there is one, else from the index itself (and
- * writes the cache). */
+ * starts a child that writes the cache). */
 int metadata_load(const struct metadata *metadata, struct report *report, struct package_pool **ret,
 		  struct error *err);
-void package_pool_free(struct package_pool *pool);
+
+/* Waits for pool->cache_writer, or one that was taken from there, and sets it to 0. */
+void cache_writer_wait(pid_t *writer);
+
+void package_pool_free(struct package_pool *pool); /* waits for the cache writer too */
 void package_pool_freep(struct package_pool **pool);
 
 /* What the index said of a package. */
