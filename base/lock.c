@@ -52,13 +52,12 @@ static void write_identity(int fd)
 	(void)!ftruncate(fd, put > 0 ? put : 0);
 }
 
+/* Empty if the holder has not written it yet. */
 static void read_holder(int fd, char *text, size_t size)
 {
 	ssize_t got = pread(fd, text, size - 1, 0);
 	text[got > 0 ? got : 0] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	if (!*text)
-		snprintf(text, size, "another process");
 }
 
 static bool try_fd(int fd, enum lock_mode mode)
@@ -127,19 +126,23 @@ static int timed_out(const char *name, const char *holder, unsigned timeout_s, s
 int lock_take(struct lock *lock, int dirfd, const char *name, enum lock_mode mode,
 	      unsigned timeout_s, lock_waiting_fn *waiting, void *data, struct error *err)
 {
-	char holder[256];
+	char text[256];
+	const char *holder;
 	int64_t end = now_ms() + timeout_s * 1000LL;
 
 	for (unsigned pause = WAIT_MIN_MS;;
 	     pause = pause * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : pause * 2) {
-		int got = attempt(lock, dirfd, name, mode, holder, sizeof(holder));
+		int got = attempt(lock, dirfd, name, mode, text, sizeof(text));
 		if (got < 0)
 			return error_errno(err, errno, "locking %s", name);
 		if (got)
 			return 0;
-		if (waiting)
+		holder = *text ? text : "another process";
+		/* Who has just taken it gets a moment to write who that is. */
+		if (waiting && (*text || pause > WAIT_MIN_MS || !timeout_s)) {
 			waiting(holder, data);
-		waiting = NULL;
+			waiting = NULL;
+		}
 		if (now_ms() >= end)
 			return timed_out(name, holder, timeout_s, err);
 		struct timespec span = { .tv_nsec = pause * 1000000L };

@@ -102,6 +102,34 @@ static void test_waiting(void **state)
 	lock_release(&held);
 }
 
+/* Between a holder's lock and its name in the file there is a moment. */
+static void test_nameless_holder(void **state)
+{
+	struct scratch *scratch = *state;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	struct lock held = LOCK_INIT, lock = LOCK_INIT;
+	struct told told = { 0 };
+
+	assert_true(lock_try(&held, scratch->dir, "l", LOCK_EXCLUSIVE));
+	assert_int_equal(ftruncate(held.fd, 0), 0);
+	assert_int_equal(
+		lock_take(&lock, scratch->dir, "l", LOCK_EXCLUSIVE, 1, remember, &told, &err), -1);
+	assert_int_equal(told.times, 1);
+	assert_string_equal(told.holder, "another process");
+	assert_non_null(strstr(err.message, "locked by another process"));
+
+	pid_t pid = fork();
+	if (pid == 0) {
+		usleep(3000);
+		_exit(pwrite(held.fd, "pid 7 (late)\n", 13, 0) == 13 ? 0 : 1);
+	}
+	assert_int_equal(
+		lock_take(&lock, scratch->dir, "l", LOCK_EXCLUSIVE, 1, remember, &told, &err), -1);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_non_null(strstr(err.message, "locked by pid 7 (late)"));
+	lock_release(&held);
+}
+
 /* Who waits for readers is told of one of them, and not of a writer of long ago. */
 static void test_reader_is_named(void **state)
 {
@@ -243,6 +271,7 @@ int main(int argc, char **argv)
 		scratch_test(test_modes),
 		scratch_test(test_cannot_be),
 		scratch_test(test_waiting),
+		scratch_test(test_nameless_holder),
 		scratch_test(test_reader_is_named),
 		scratch_test(test_holder_is_named_and_killed),
 		scratch_test(test_signal_ends_waiting),
