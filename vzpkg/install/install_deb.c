@@ -246,6 +246,15 @@ static size_t *collect(const struct installer *installer,
 	return indices;
 }
 
+/* The size of the package files, for progress. */
+static uint64_t bytes_of(const struct plan *plan, const size_t *packages, size_t count)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < count; i++)
+		bytes += plan->packages[packages[i]].size;
+	return bytes;
+}
+
 static bool is_base(const struct installer *installer, size_t index)
 {
 	return installer->job->plan->packages[index].base;
@@ -303,7 +312,8 @@ static int stage_one(struct installer *installer, struct error *err)
 	if (merge_usr(job, err) < 0 ||
 	    dpkg_database_open(&installer->database, job->tree, is_multi_arch(job->plan), err) < 0)
 		return -1;
-	report_phase(job->report, "unpacking the essential packages", REPORT_BYTES, 0, 15);
+	report_phase(job->report, "unpacking the essential packages", REPORT_BYTES,
+		     bytes_of(job->plan, base, count), 15);
 	if (wave_unpack(&installer->waves, base, count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
@@ -444,9 +454,14 @@ static int stage_two(struct installer *installer, struct error *err)
 {
 	size_t count, left;
 
+	autofree size_t *others = collect(installer, is_left, &left);
+	if (!left)
+		return 0;
 	installer->counting = false;
+	installer->set_up = 0;
 	installer->waves.done_bytes = 0;
-	report_phase(installer->job->report, "unpacking the other packages", REPORT_BYTES, 0, 15);
+	report_phase(installer->job->report, "unpacking the other packages", REPORT_BYTES,
+		     bytes_of(installer->job->plan, others, left), 15);
 	for (;;) {
 		autofree size_t *rest = collect(installer, is_left, &left);
 		if (!left)
@@ -494,20 +509,21 @@ static int install_stages(struct installer *installer, struct error *err)
 {
 	const struct install_job *job = installer->job;
 	struct session *session = &installer->session;
-	size_t any_left;
+	size_t others;
 
 	if (stage_one(installer, err) < 0)
 		return -1;
-	free(collect(installer, is_left, &any_left));
+	free(collect(installer, is_left, &others));
 	if (template_script_run(session, job, SCRIPT_PRE_INSTALL, err) < 0 ||
 	    stage_two(installer, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_PRE_INSTALL, err) < 0)
 		return -1;
-	report_phase(job->report, "configuring the other packages", REPORT_ITEMS, job->plan->count,
-		     20);
-	installer->counting = true;
-	if (any_left)
+	if (others) {
+		report_phase(job->report, "configuring the other packages", REPORT_ITEMS, others,
+			     20);
+		installer->counting = true;
 		tell_unpacked(installer);
+	}
 	if (configure(installer, NULL, false, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_POST_INSTALL, err) < 0 ||
 	    check_finished(installer, err) < 0 ||
