@@ -23,6 +23,7 @@ enum package_format { PACKAGE_DEB, PACKAGE_RPM };
 struct template_repository {
 	char *text; /* as written, variables unexpanded: for manifests and messages */
 	char *url; /* expanded; no trailing "/" */
+	struct strvec mirrors; /* further addresses of the same archive, for when the first fails */
 	char *suite; /* deb only; "bookworm", or a path ending in "/" */
 	struct strvec components; /* deb only */
 	bool unsigned_ok; /* the line ends in the word "unsigned" */

@@ -116,18 +116,22 @@ static void take_flags(struct line *line, struct template_repository *repository
 	}
 }
 
-/* The expanded address without a "/" at its end, to be freed. NULL: a mistake, and *ret is what the
- * caller is to return. */
-static char *expand_url(const struct line *line, const char *word, int *ret)
+/* The text with its variables expanded; NULL: a mistake, and *ret is what the caller is to return. */
+static char *expand(const struct line *line, const char *word, int *ret)
 {
 	autofree char *unknown = NULL;
-	autofree char *url = expand_variables(line->loader, word, true, &unknown);
-	if (!url) {
+	char *text = expand_variables(line->loader, word, true, &unknown);
+	if (!text)
 		*ret = mistake(line->loader, line->file, line->number,
 			       "set it in vzpkg.conf, or correct the name",
 			       "the variable $%s is not set", unknown);
-		return NULL;
-	}
+	return text;
+}
+
+/* An address without a "/" at its end, to be freed. NULL as above. */
+static char *trim_url(const struct line *line, const char *word, int *ret)
+{
+	autofree char *url = xstrdup(word);
 	size_t length = strlen(url);
 	while (length && url[length - 1] == '/')
 		url[--length] = '\0';
@@ -138,6 +142,37 @@ static char *expand_url(const struct line *line, const char *word, int *ret)
 		return NULL;
 	}
 	return steal_ptr(url);
+}
+
+static char *expand_url(const struct line *line, const char *word, int *ret)
+{
+	autofree char *text = expand(line, word, ret);
+	return text ? trim_url(line, text, ret) : NULL;
+}
+
+/* A variable may hold several addresses of the same archive: the first is the one to be asked first. 1: fine,
+ * else what the caller is to return. */
+static int set_urls(const struct line *line, struct template_repository *repository)
+{
+	AUTO(strvec_release) struct strvec words = STRVEC_INIT;
+	int ret = 0;
+	autofree char *text = expand(line, line->words.items[0], &ret);
+
+	if (!text)
+		return ret;
+	strvec_split(&words, text);
+	if (!words.count)
+		strvec_push(&words, "");
+	for (size_t i = 0; i < words.count; i++) {
+		char *url = trim_url(line, words.items[i], &ret);
+		if (!url)
+			return ret;
+		if (i == 0)
+			repository->url = url;
+		else
+			strvec_take(&repository->mirrors, url);
+	}
+	return 1;
 }
 
 /* 1: fine, 0: a mistake that was reported, -1: the load ends. */
@@ -179,6 +214,7 @@ void repository_release(struct template_repository *repository)
 	free(repository->url);
 	free(repository->suite);
 	free(repository->file);
+	strvec_release(&repository->mirrors);
 	strvec_release(&repository->components);
 }
 
@@ -194,8 +230,8 @@ static int parse_repository(struct line *line, struct template_repository *repos
 		return mistake(line->loader, line->file, line->number,
 			       "write the text of one line of the file repositories",
 			       "the repository is empty");
-	repository->url = expand_url(line, line->words.items[0], &ret);
-	return repository->url ? check_suite(line, repository) : ret;
+	ret = set_urls(line, repository);
+	return ret > 0 ? check_suite(line, repository) : ret;
 }
 
 int add_repository(struct loader *loader, const char *text, const char *file, unsigned number)

@@ -171,17 +171,21 @@ static bool is_stored(const struct sync *sync, const struct wanted *wanted)
 static void add_urls(const struct wanted *wanted, struct fetch_request *request)
 {
 	const struct sync_repository *repository = wanted->repository;
-	const char *extension = extensions[wanted->extension];
+	bool by_hash = repository->release.by_hash && wanted->digest.kind >= DIGEST_SHA256;
 	const char *slash = strrchr(wanted->path, '/');
 	int folder = slash ? (int)(slash - wanted->path) + 1 : 0;
 	char hex[DIGEST_MAX * 2 + 1];
 
-	if (repository->release.by_hash && wanted->digest.kind >= DIGEST_SHA256)
-		strvec_pushf(&request->urls, "%s/%.*sby-hash/%s/%s", repository->base, folder,
-			     wanted->path,
-			     wanted->digest.kind == DIGEST_SHA512 ? "SHA512" : "SHA256",
-			     digest_hex(&wanted->digest, hex));
-	strvec_pushf(&request->urls, "%s/%s%s", repository->base, wanted->path, extension);
+	digest_hex(&wanted->digest, hex);
+	for (size_t i = 0; i < repository->bases.count; i++) {
+		const char *base = repository->bases.items[i];
+		if (by_hash)
+			strvec_pushf(
+				&request->urls, "%s/%.*sby-hash/%s/%s", base, folder, wanted->path,
+				wanted->digest.kind == DIGEST_SHA512 ? "SHA512" : "SHA256", hex);
+		strvec_pushf(&request->urls, "%s/%s%s", base, wanted->path,
+			     extensions[wanted->extension]);
+	}
 }
 
 static int make_request(const struct sync *sync, const struct wanted *wanted,

@@ -34,18 +34,24 @@ static char *file_name(const char *text)
 	return xasprintf("%.*s_%.32s", NAME_LIMIT - 40, name, digest_hex(&digest, hex));
 }
 
+/* The folder of the top file at one mirror. */
+static char *base_of(const struct template_repository *source, const char *url)
+{
+	size_t length = strlen(source->suite);
+	if (length && source->suite[length - 1] == '/')
+		return xasprintf("%s/%.*s", url, (int)length - 1, source->suite);
+	return xasprintf("%s/dists/%s", url, source->suite);
+}
+
 static void name_repository(struct sync_repository *repository)
 {
 	const struct template_repository *source = repository->source;
-	size_t suite_length = strlen(source->suite);
-	bool flat = suite_length && source->suite[suite_length - 1] == '/';
 	const char *after_scheme = strstr(source->url, "://");
 
-	if (flat)
-		repository->base =
-			xasprintf("%s/%.*s", source->url, (int)suite_length - 1, source->suite);
-	else
-		repository->base = xasprintf("%s/dists/%s", source->url, source->suite);
+	repository->base = base_of(source, source->url);
+	strvec_push(&repository->bases, repository->base);
+	for (size_t i = 0; i < source->mirrors.count; i++)
+		strvec_take(&repository->bases, base_of(source, source->mirrors.items[i]));
 	repository->name = file_name(repository->base + (after_scheme - source->url) + 3);
 
 	/* By the words as written: another mirror of the same archive may not go back either. */
@@ -159,9 +165,11 @@ static int take_release(struct sync *sync, struct sync_repository *repository, s
 	result->label = move(&repository->release.label);
 	result->suite = xstrdup_or_null(repository->release.suite);
 	result->codename = xstrdup_or_null(repository->release.codename);
-	strvec_push(&result->base_urls, repository->source->components.count
-						? repository->source->url
-						: repository->base);
+	bool flat = !repository->source->components.count;
+	strvec_push(&result->base_urls, flat ? repository->base : repository->source->url);
+	for (size_t i = 0; i < repository->source->mirrors.count; i++)
+		strvec_push(&result->base_urls, flat ? repository->bases.items[i + 1]
+						     : repository->source->mirrors.items[i]);
 	if (!digest_equal(&seen.top, &result->top))
 		sync->metadata->changed = true;
 	return 0;
@@ -242,6 +250,7 @@ static void sync_release(struct sync *sync)
 	for (size_t i = 0; i < sync->template->repository_count; i++) {
 		struct sync_repository *repository = &sync->repositories[i];
 		free(repository->base);
+		strvec_release(&repository->bases);
 		free(repository->name);
 		free(repository->seen_name);
 		strbuf_release(&repository->text);

@@ -13,6 +13,7 @@ struct sync_repository {
 	const struct template_repository *source;
 	struct metadata_repository *result;
 	char *base; /* URL of the folder that the top file is in, "URL/dists/SUITE" */
+	struct strvec bases; /* that, and those of the other mirrors */
 	char *name; /* of its files in pm/tops/, like apt's: "HOST_debian_dists_bookworm" */
 	char *seen_name; /* of its memory in pm/seen/: of the line as written, whatever the mirror */
 	struct strbuf text; /* of the top file, verified */

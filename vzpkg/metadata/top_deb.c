@@ -51,7 +51,9 @@ static int fetch_tops(struct sync *sync, const char *const *files, size_t file_c
 				.optional = true,
 				.revalidate = true,
 			};
-			strvec_pushf(&requests[used].urls, "%s/%s", repository->base, files[f]);
+			for (size_t b = 0; b < repository->bases.count; b++)
+				strvec_pushf(&requests[used].urls, "%s/%s",
+					     repository->bases.items[b], files[f]);
 		}
 	}
 	int ret =
