@@ -13,7 +13,8 @@ PREFIX ?= /usr/local
 CC ?= cc
 VERSION := 0.1.0
 
-LAYERS := base image runtime vzpkg/fetch vzpkg vzpkg/metadata vzpkg/resolve vzpkg/cache vzpkg/install
+LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/area runtime/life \
+	runtime/access vzpkg/fetch vzpkg vzpkg/metadata vzpkg/resolve vzpkg/cache vzpkg/install
 
 PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext liblzma zlib
 CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -include base/banned.h \
