@@ -48,6 +48,27 @@ enum error_kind {
 	ERROR_NO_SPACE,
 	ERROR_TIME_LIMIT,
 	ERROR_CONTAINER, /* the kernel refuses what a VE needs */
+
+	/* Of VEs that stay. */
+	ERROR_NO_VE, /* there is none of that number or name */
+	ERROR_NO_PRIVATE, /* its private area is not there */
+	ERROR_VE_EXISTS,
+	ERROR_VE_NAME, /* bad, or taken by another */
+	ERROR_RUNNING,
+	ERROR_NOT_RUNNING,
+	ERROR_MOUNTED,
+	ERROR_NOT_MOUNTED,
+	ERROR_MOUNT, /* its files cannot be mounted */
+	ERROR_NO_INIT, /* there is no program to be its PID 1 */
+	ERROR_STOP, /* it does not end */
+	ERROR_CREATE, /* its private area cannot be made */
+	ERROR_DESTROY,
+	ERROR_ADDRESS, /* no IP address that a VE can have */
+	ERROR_ADDRESS_USED,
+	ERROR_NETWORK, /* its network device, addresses or routes cannot be set */
+	ERROR_GUEST, /* its own configuration files cannot be written */
+	ERROR_NO_BUILD, /* the template has no cache, and none may be built */
+	ERROR_VALUE, /* an option's value is not one */
 	ERROR_KINDS
 };
 

@@ -35,7 +35,5 @@ const struct exit_code exit_codes[] = {
 
 int exit_code(enum error_kind kind)
 {
-	for (const struct exit_code *row = exit_codes;; row++)
-		if (row->kind == kind || row->kind == ERROR_NONE)
-			return row->code;
+	return exit_code_find(exit_codes, kind);
 }

@@ -4,13 +4,7 @@
  */
 #pragma once
 
-#include "base/error.h"
-
-struct exit_code {
-	enum error_kind kind;
-	int code;
-	const char *meaning; /* one line, as in the man page */
-};
+#include "base/program.h"
 
 enum { EXIT_NOTHING_TO_DO = 100 }; /* only with --exit-code */
 

@@ -3,19 +3,13 @@
  * to an exit status.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <locale.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/interrupt.h"
+#include "base/program.h"
 #include "vzpkg/app.h"
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/exit_code.h"
@@ -136,35 +130,15 @@ static int check_operands(const struct command *command, const struct strvec *op
 	return error_hint(err, "usage: vzpkg %s %s", command->name, command->operands);
 }
 
-/* The descriptor that --progress-fd or VZ_PROGRESS_FD names, or -1. */
-static int progress_fd(void)
-{
-	const char *text = app.options.progress_fd ?: getenv("VZ_PROGRESS_FD");
-	if (!text || !*text)
-		return -1;
-	char *end;
-	long fd = strtol(text, &end, 10);
-	return *end || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0 ? -1 : (int)fd;
-}
-
 static struct report *report_make(const struct command *command)
 {
-	struct winsize size = { 0 };
-	ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
-	const char *no_color = getenv("NO_COLOR");
-	bool terminal = isatty(STDERR_FILENO);
-	struct report_options options = {
-		.program = "vzpkg",
-		.command = command ? command->name : NULL,
+	const struct program_options options = {
 		.json = app.options.json,
 		.quiet = app.options.quiet,
 		.verbose = app.options.verbose,
-		.terminal = terminal && !app.options.json,
-		.color = terminal && !(no_color && *no_color),
-		.columns = size.ws_col,
-		.progress_fd = progress_fd(),
+		.progress_fd = app.options.progress_fd,
 	};
-	return report_new(&options);
+	return program_report("vzpkg", command ? command->name : NULL, &options);
 }
 
 static int run(const struct command *command, const struct strvec *operands, struct error *err)
@@ -222,27 +196,12 @@ static int vzpkg(int argc, char **argv, struct error *err)
 	return run(command, &operands, err);
 }
 
-/* A descriptor below 3 that is closed would be taken by the first file that is opened, which then
- * receives our messages. */
-static void open_standard_descriptors(void)
-{
-	int fd;
-	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < 3)
-		;
-	if (fd < 0)
-		_exit(1);
-	close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	AUTO(error_clear) struct error err = ERROR_INIT;
 
-	open_standard_descriptors();
-	setlocale(LC_CTYPE, "C.UTF-8");
-	umask(022);
+	program_begin();
 	app = APP_INIT;
-	interrupt_setup();
 	int code = vzpkg(argc - 1, argv + 1, &err);
 	report_freep(&app.report);
 	app_release(&app);
