@@ -34,17 +34,19 @@ endif
 LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
 
 # The program itself; everything else of a folder is a layer.
-MAINS := vzpkg/main.c vzpkg/app.c vzpkg/exit_code.c
+MAINS := vzpkg/main.c vzpkg/app.c vzpkg/exit_code.c runtime/vzctl.c runtime/vzlist.c
 layer_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 layer_lib = $(B)/lib/$(subst /,-,$(1)).a
 OBJ = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
-PROGRAMS := $(B)/bin/vzpkg
+PROGRAMS := $(B)/bin/vzpkg $(B)/bin/vzctl $(B)/bin/vzlist
 INIT := $(B)/libexec/vzpkg/vzinit
+MONITOR := $(B)/libexec/vzpkg/vzmonitor
 POLICY := $(B)/libexec/vzpkg/policy-rc.d
 SHARE := $(B)/share/vzpkg/templates
+SAMPLES := $(B)/share/vzpkg/conf
 
-all: $(PROGRAMS) $(INIT) $(POLICY) $(SHARE)
+all: $(PROGRAMS) $(INIT) $(MONITOR) $(POLICY) $(SHARE) $(SAMPLES)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -62,12 +64,30 @@ $(foreach layer,$(LAYERS),$(eval $(call layer_rule,$(layer))))
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 ARCHIVES := $(foreach layer,$(call reverse,$(LAYERS)),$(call layer_lib,$(layer)))
 
-$(B)/bin/vzpkg: $(call OBJ,$(MAINS) $(wildcard vzpkg/cmd/*.c)) $(ARCHIVES)
+$(B)/bin/vzpkg: $(call OBJ,$(filter vzpkg/%,$(MAINS)) $(wildcard vzpkg/cmd/*.c)) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# The runtime's programs know nothing of packages; as few libraries as can be, since they are started often.
+RUNTIME_ARCHIVES := $(filter-out $(B)/lib/vzpkg%,$(ARCHIVES))
+LIST_SRC := runtime/vzlist.c $(wildcard runtime/cmd/list_*.c)
+
+$(B)/bin/vzctl: $(call OBJ,runtime/vzctl.c $(filter-out $(LIST_SRC),$(wildcard runtime/cmd/*.c))) \
+		$(RUNTIME_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+
+$(B)/bin/vzlist: $(call OBJ,$(LIST_SRC)) $(RUNTIME_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+
 # PID 1 of every VE and the only thing of ours inside it: static, without libraries.
 $(INIT): runtime/init/vzinit.c
+	@mkdir -p $(@D)
+	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
+
+# The parent of every VE's init.
+$(MONITOR): runtime/monitor/vzmonitor.c
 	@mkdir -p $(@D)
 	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
 
@@ -78,6 +98,10 @@ $(POLICY): vzpkg/install/policy-rc.d
 $(SHARE):
 	@mkdir -p $(@D)
 	ln -sfn $(CURDIR)/templates $@
+
+$(SAMPLES):
+	@mkdir -p $(@D)
+	ln -sfn $(CURDIR)/runtime/conf $@
 
 # ---- tests -----------------------------------------------------------------------------------
 # tests/unit/LAYER/test_X.c (or tests/unit/vzpkg-fetch/…) links with LAYER and the layers before it.
@@ -119,6 +143,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all units check lint bench acceptance deps install clean $(SHARE)
+.PHONY: all units check lint bench acceptance deps install clean $(SHARE) $(SAMPLES)
 .DELETE_ON_ERROR:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -59,6 +59,9 @@ enum error_kind {
 	ERROR_MOUNTED,
 	ERROR_NOT_MOUNTED,
 	ERROR_MOUNT, /* its files cannot be mounted */
+	ERROR_UMOUNT,
+	ERROR_DISABLED, /* its configuration says that it is not to be started */
+	ERROR_SAVE, /* its configuration cannot be written */
 	ERROR_NO_INIT, /* there is no program to be its PID 1 */
 	ERROR_STOP, /* it does not end */
 	ERROR_CREATE, /* its private area cannot be made */

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/personality.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,7 +13,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "runtime/capability.h"
-#include "runtime/namespace.h"
+#include "runtime/entry.h"
 #include "runtime/seccomp.h"
 #include "runtime/state.h"
 #include "runtime/wire.h"
@@ -79,7 +78,7 @@ static int settle(const struct call *call, struct error *err)
 		return error_errno(err, errno, "setting the personality");
 	if (seccomp_filter_load(call->ve->call_filter) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");
-	if (capability_limit() < 0)
+	if (capability_limit(CAPABILITY_BUILD) < 0)
 		return error_errno(err, errno, "dropping capabilities");
 	if (close_others(call) < 0)
 		return error_errno(err, errno, "closing descriptors");
@@ -94,53 +93,13 @@ static int report(const struct call *call, const struct error *err)
 	return 1;
 }
 
-static int inside(const struct call *call)
+static int inside(void *data)
 {
+	const struct call *call = data;
 	struct error err = ERROR_INIT;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (settle(call, &err) < 0 || call->function(call->data, call->channel[1], &err) < 0)
 		return report(call, &err);
 	return 0;
-}
-
-/* ---- on the threshold: in all namespaces but that of the processes, where only children are --- */
-
-static int follow(pid_t child)
-{
-	int status;
-	if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0)
-		return 1;
-	if (WIFEXITED(status))
-		return WEXITSTATUS(status);
-	signal(WTERMSIG(status), SIG_DFL);
-	raise(WTERMSIG(status));
-	return 1;
-}
-
-static int threshold(struct call *call)
-{
-	struct error err = ERROR_INIT;
-	/* Nobody in the VE may look into the memory of the caller that this is a copy of. */
-	prctl(PR_SET_DUMPABLE, 0);
-	interrupt_reset_child();
-	if (cgroup_join_v1(&call->ve->group) < 0) {
-		error_errno(&err, errno, "joining the VE's control groups");
-		return report(call, &err);
-	}
-	if (namespace_enter(call->ve->pidfd, &err) < 0)
-		return report(call, &err);
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* after changing ids, which clears it */
-	prctl(PR_SET_DUMPABLE, 0);
-	pid_t child = fork();
-	if (child == 0)
-		_exit(inside(call));
-	if (child < 0) {
-		error_errno(&err, errno, "starting a process in the VE");
-		return report(call, &err);
-	}
-	close_both(call->channel);
-	close_both(call->failure);
-	return follow(child);
 }
 
 /* ---- the caller ------------------------------------------------------------------------------- */
@@ -223,11 +182,9 @@ int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fd
 	if (pipe2(call.channel, O_CLOEXEC) < 0 || pipe2(call.failure, O_CLOEXEC) < 0) {
 		error_errno(err, errno, "creating a pipe");
 	} else {
-		pid_t child = namespace_fork(ve->group.unified);
-		if (child == 0)
-			_exit(threshold(&call));
-		result = child < 0 ? error_errno(err, errno, "starting a process")
-				   : supervise(ve, &call, child, err);
+		struct entry entry = { ve->pidfd, &ve->group, inside, &call, call.failure[1] };
+		pid_t child = entry_fork(&entry, err);
+		result = child < 0 ? -1 : supervise(ve, &call, child, err);
 	}
 	close_both(call.channel);
 	close_both(call.failure);

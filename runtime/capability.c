@@ -20,9 +20,22 @@ static const unsigned kept[] = {
 	CAP_SETFCAP, CAP_SYS_NICE,
 };
 
-static uint64_t kept_mask(void)
+/* They would count only in the VE's own user namespace, where nothing of theirs is. Without them programs
+ * find out at once, and do not try. */
+static const unsigned never[] = {
+	CAP_SYS_MODULE, CAP_SYS_RAWIO,     CAP_SYS_TIME,    CAP_SYSLOG,     CAP_MAC_ADMIN,
+	CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND, CAP_SYS_PACCT,   CAP_AUDIT_READ, CAP_AUDIT_CONTROL,
+	CAP_PERFMON,    CAP_BPF,           CAP_MAC_OVERRIDE,
+};
+
+static uint64_t kept_mask(enum capability_set set)
 {
 	uint64_t mask = 0;
+	if (set == CAPABILITY_TENANT) {
+		for (unsigned i = 0; i < sizeof(never) / sizeof(*never); i++)
+			mask |= UINT64_C(1) << never[i];
+		return ~mask;
+	}
 	for (unsigned i = 0; i < sizeof(kept) / sizeof(*kept); i++)
 		mask |= UINT64_C(1) << kept[i];
 	return mask;
@@ -40,11 +53,11 @@ static int limit_bounding(uint64_t mask)
 	return 0;
 }
 
-int capability_limit(void)
+int capability_limit(enum capability_set set)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
-	uint64_t mask = kept_mask();
+	uint64_t mask = kept_mask(set);
 
 	if (limit_bounding(mask) < 0 || syscall(SYS_capget, &header, data) < 0)
 		return -1;

@@ -1,5 +1,6 @@
 #include "runtime/cgroup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include "base/cleanup.h"
 
 #define SLICE "vz.slice"
+#define SYSTEMD "name=systemd"
 
 /* A mounted hierarchy and where in it this process is. */
 struct hierarchy {
@@ -118,13 +120,19 @@ static bool file_has_word(const char *folder, const char *name, const char *word
 	return false;
 }
 
-static bool plan_v1(struct cgroup *group, const char *controller, const char *name)
+static char *folder_in(const struct hierarchy *hierarchy, const char *name, bool stays)
+{
+	return stays ? xasprintf("%s/" SLICE "/%s", hierarchy->mount, name)
+		     : xasprintf("%s/%s", hierarchy->own, name);
+}
+
+static bool plan_v1(struct cgroup *group, const char *controller, const struct cgroup_spec *spec)
 {
 	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controller);
 	if (!found.mount)
 		return false;
 	/* Controllers may share a hierarchy, as cpu and cpuacct do. */
-	autofree char *folder = xasprintf("%s/%s", found.own, name);
+	autofree char *folder = folder_in(&found, spec->name, spec->stays);
 	if (!strvec_contains(&group->folders, folder))
 		strvec_take(&group->folders, steal_ptr(folder));
 	return true;
@@ -143,16 +151,18 @@ int cgroup_plan(const struct cgroup_spec *spec, struct cgroup *group, struct err
 	bool pids2 = v2.mount && file_has_word(v2.mount, "cgroup.controllers", "pids");
 	bool memory2 = v2.mount && file_has_word(v2.mount, "cgroup.controllers", "memory");
 
-	group->pids = !pids2 && plan_v1(group, "pids", spec->name);
-	group->memory = spec->memory_max && !memory2 && plan_v1(group, "memory", spec->name);
+	group->pids = !pids2 && plan_v1(group, "pids", spec);
+	group->memory = spec->memory_max && !memory2 && plan_v1(group, "memory", spec);
 	if (spec->memory_max && !memory2 && !group->memory)
 		return missing("memory", err);
 	if (spec->pids_wanted && !pids2 && !group->pids)
 		return missing("number of processes", err);
-	if (v2.mount && (pids2 || memory2))
-		strvec_pushf(&group->folders, "%s/" SLICE "/%s", v2.mount, spec->name);
-	else if (v2.mount)
-		strvec_pushf(&group->folders, "%s/%s", v2.own, spec->name);
+	/* A service manager of the host ends what is in a login's scope with the login. */
+	if (spec->stays)
+		plan_v1(group, SYSTEMD, spec);
+	if (v2.mount)
+		strvec_take(&group->folders,
+			    folder_in(&v2, spec->name, spec->stays || pids2 || memory2));
 	return 0;
 }
 
@@ -208,6 +218,28 @@ static int set_limits(const struct cgroup_spec *spec, const char *folder, bool v
 	return 0;
 }
 
+static int open_one(struct cgroup *group, const char *folder, struct error *err)
+{
+	if (is_v2(folder)) {
+		group->unified = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (group->unified < 0)
+			return error_errno(err, errno, "opening %s", folder);
+		group->memory |= is_there(folder, "memory.max");
+		group->pids |= is_there(folder, "pids.max");
+		return 0;
+	}
+	autofree char *tasks = xasprintf("%s/tasks", folder);
+	int fd = open(tasks, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "opening %s", tasks);
+	if (group->task_count == CGROUP_V1_MAX) {
+		close(fd);
+		return error_set(err, ERROR_INTERNAL, "too many control groups");
+	}
+	group->tasks[group->task_count++] = fd;
+	return 0;
+}
+
 static int create_one(const struct cgroup_spec *spec, struct cgroup *group, const char *folder,
 		      struct error *err)
 {
@@ -217,21 +249,9 @@ static int create_one(const struct cgroup_spec *spec, struct cgroup *group, cons
 		return error_hint(err, "run as root of the host, with %s mounted read-write",
 				  "/sys/fs/cgroup");
 	}
-	bool v2 = is_v2(folder);
-	if (v2) {
-		group->unified = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (group->unified < 0)
-			return error_errno(err, errno, "opening %s", folder);
-		group->memory |= is_there(folder, "memory.max");
-		group->pids |= is_there(folder, "pids.max");
-	} else {
-		autofree char *tasks = xasprintf("%s/tasks", folder);
-		int fd = open(tasks, O_WRONLY | O_CLOEXEC);
-		if (fd < 0)
-			return error_errno(err, errno, "opening %s", tasks);
-		group->tasks[group->task_count++] = fd;
-	}
-	return set_limits(spec, folder, v2, err);
+	if (open_one(group, folder, err) < 0)
+		return -1;
+	return set_limits(spec, folder, is_v2(folder), err);
 }
 
 int cgroup_create(const struct cgroup_spec *spec, struct cgroup *group, struct error *err)
@@ -267,6 +287,20 @@ static void kill_all(const char *folder)
 			kill(pid, SIGKILL);
 }
 
+/* What a VE's own service manager made in it. */
+static void remove_children(const char *folder)
+{
+	autoclosedir DIR *dir = opendir(folder);
+	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		autofree char *child = xasprintf("%s/%s", folder, entry->d_name);
+		kill_all(child);
+		remove_children(child);
+		rmdir(child);
+	}
+}
+
 static void remove_one(const char *folder)
 {
 	enum { TRIES = 200 };
@@ -274,7 +308,54 @@ static void remove_one(const char *folder)
 		if (rmdir(folder) == 0 || errno != EBUSY)
 			return;
 		kill_all(folder);
+		remove_children(folder);
 		nanosleep(&(struct timespec){ .tv_nsec = i < 20 ? 500000 : 10000000 }, NULL);
+	}
+}
+
+int cgroup_delegate(const struct cgroup *group, unsigned base, struct error *err)
+{
+	static const char *const files[] = { "", "cgroup.procs", "cgroup.threads",
+					     "cgroup.subtree_control" };
+	if (group->unified < 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (fchownat(group->unified, files[i], base, base, AT_EMPTY_PATH) < 0 &&
+		    errno != ENOENT)
+			return error_errno(err, errno, "giving the control group to the VE");
+	return 0;
+}
+
+static void leave_hierarchy(const char *controller, const char *name)
+{
+	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controller);
+	if (!found.mount)
+		return;
+	autofree char *folder = folder_in(&found, name, true);
+	prepare_slice(folder);
+	mkdir(folder, 0755);
+	/* v1's `tasks` is cheaper: see cgroup_join_v1(). */
+	if (write_file(folder, "tasks", "0") < 0)
+		write_file(folder, "cgroup.procs", "0");
+}
+
+void cgroup_leave(const char *name)
+{
+	leave_hierarchy(SYSTEMD, name);
+	leave_hierarchy(NULL, name);
+}
+
+void cgroup_tidy(const char *name)
+{
+	static const char *const controllers[] = { "pids", "memory", SYSTEMD, NULL };
+	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
+		AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controllers[i]);
+		if (!found.mount)
+			continue;
+		autofree char *folder = folder_in(&found, name, true);
+		autofree char *slice = xasprintf("%s/" SLICE, found.mount);
+		rmdir(folder);
+		rmdir(slice);
 	}
 }
 
@@ -284,9 +365,25 @@ void cgroup_remove_folders(const struct strvec *folders)
 		remove_one(folders->items[i]);
 }
 
+int cgroup_open(const struct strvec *folders, struct cgroup *group, struct error *err)
+{
+	*group = CGROUP_INIT;
+	for (size_t i = 0; i < folders->count; i++) {
+		strvec_push(&group->folders, folders->items[i]);
+		if (open_one(group, folders->items[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 void cgroup_release(struct cgroup *group)
 {
 	cgroup_remove_folders(&group->folders);
+	cgroup_close(group);
+}
+
+void cgroup_close(struct cgroup *group)
+{
 	for (unsigned i = 0; i < group->task_count; i++)
 		close(group->tasks[i]);
 	if (group->unified >= 0)

@@ -7,7 +7,8 @@
  *	hybrid	both: limits where the controller is, kill in v2
  *
  * Where v2 has the controllers, groups that hold processes cannot have limited children, so there VEs
- * live in vz.slice at the top.
+ * live in vz.slice at the top; and so do VEs that stay, since what the caller is in (a login's scope) goes
+ * when the caller goes.
  */
 #pragma once
 
@@ -24,6 +25,7 @@ struct cgroup_spec {
 	uint64_t memory_max; /* bytes; 0: no limit */
 	unsigned pids_max;
 	bool pids_wanted; /* the caller asked for that limit, so to be without it is an error */
+	bool stays; /* it outlives its caller: in vz.slice at the top of each hierarchy */
 };
 
 struct cgroup {
@@ -43,8 +45,22 @@ int cgroup_plan(const struct cgroup_spec *spec, struct cgroup *group, struct err
 /* Makes them and sets the limits. On failure cgroup_remove() still has to be called. */
 int cgroup_create(const struct cgroup_spec *spec, struct cgroup *group, struct error *err);
 
+/* Opens groups that are there, as their folders say, for joining. cgroup_close() takes none away. */
+int cgroup_open(const struct strvec *folders, struct cgroup *group, struct error *err);
+void cgroup_close(struct cgroup *group);
+
 /* In the process that is to join; single-threaded, which keeps it cheap. -1 with errno set. */
 int cgroup_join_v1(const struct cgroup *group);
+
+/* Gives the v2 group to the VE's root, who divides it further as its own service manager likes. */
+int cgroup_delegate(const struct cgroup *group, unsigned base, struct error *err);
+
+/* The calling process leaves its login's scope for the group vz.slice/NAME, if there is a hierarchy that scopes are
+ * in. Not being able to is no failure. */
+void cgroup_leave(const char *name);
+
+/* Removes vz.slice and the groups of that name in it, if they are empty. */
+void cgroup_tidy(const char *name);
 
 /* Kills what is in them and removes them; waits a little for the dying. */
 void cgroup_remove_folders(const struct strvec *folders);

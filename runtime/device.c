@@ -26,7 +26,7 @@ static const struct {
 	{ "ptmx", "pts/ptmx" },
 };
 
-static const char *const folders[] = { "pts", "shm" };
+static const char *const folders[] = { "pts", "shm", "mqueue" };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

@@ -4,6 +4,8 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,6 +104,25 @@ static char *record_name(unsigned base)
 	return xasprintf("%u.cgroups", base);
 }
 
+static char *kept_name(unsigned base)
+{
+	return xasprintf("%u.ve", base);
+}
+
+/* Which VE keeps the block; 0: none. */
+static unsigned kept_by(int dir, unsigned base)
+{
+	autofree char *name = kept_name(base);
+	autoclose int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char text[16];
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (got < 0)
+		return 0;
+	text[got] = 0;
+	unsigned ctid = (unsigned)strtoul(text, NULL, 10);
+	return ctid ? ctid : UINT32_MAX; /* cut short by power loss: somebody's */
+}
+
 static bool try_block(struct id_block *block, unsigned number)
 {
 	unsigned base = number * ID_BLOCK_SIZE;
@@ -109,7 +130,7 @@ static bool try_block(struct id_block *block, unsigned number)
 	if (!lock_try(&block->lock, block->dir, name, LOCK_EXCLUSIVE))
 		return false;
 	/* Its last owner was killed and something of it may still be there: left to the sweep. */
-	if (faccessat(block->dir, record, F_OK, 0) == 0) {
+	if (faccessat(block->dir, record, F_OK, 0) == 0 || kept_by(block->dir, base)) {
 		lock_release(&block->lock);
 		return false;
 	}
@@ -156,6 +177,51 @@ int id_block_take(const char *lock_dir, struct id_block *block, struct error *er
 		  ID_BLOCK_SIZE, path);
 	return error_hint(err, "see /proc/self/uid_map and /etc/subuid; inside another container, "
 			       "map more ids into that one");
+}
+
+int id_block_take_at(const char *lock_dir, unsigned base, unsigned ctid, struct id_block *block,
+		     struct error *err)
+{
+	autofree char *path = xasprintf("%s/" IDS_DIR, lock_dir), *name = xasprintf("%u", base);
+	*block = ID_BLOCK_INIT;
+	block->dir = dir_open(AT_FDCWD, path, true, 0755, err);
+	if (block->dir < 0)
+		return -1;
+	bool locked = lock_try(&block->lock, block->dir, name, LOCK_EXCLUSIVE);
+	unsigned owner = kept_by(block->dir, base);
+	if (locked && (!owner || owner == ctid)) {
+		block->base = base;
+		return 0;
+	}
+	if (locked)
+		lock_remove(&block->lock, block->dir, name);
+	id_block_release(block);
+	error_set(err, ERROR_CONTAINER, "the ids from %u on (LOCAL_UID) are another VE's", base);
+	return error_hint(err, "remove LOCAL_UID, or choose another multiple of %d", ID_BLOCK_SIZE);
+}
+
+int id_block_keep(struct id_block *block, unsigned ctid, struct error *err)
+{
+	autofree char *name = kept_name(block->base), *lock = xasprintf("%u", block->base);
+	autofree char *text = xasprintf("%u\n", ctid);
+	autoclose int fd = openat(block->dir, name,
+				  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return error_errno(err, errno, "creating %s", name);
+	if (write_all(fd, text, strlen(text), name, err) < 0)
+		return -1;
+	lock_remove(&block->lock, block->dir, lock);
+	close(block->dir);
+	*block = ID_BLOCK_INIT;
+	return 0;
+}
+
+void id_block_unkeep(const char *lock_dir, unsigned base, unsigned ctid)
+{
+	autofree char *path = xasprintf("%s/" IDS_DIR, lock_dir), *name = kept_name(base);
+	autoclose int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0 && kept_by(dir, base) == ctid)
+		unlinkat(dir, name, 0);
 }
 
 int id_block_record(struct id_block *block, const struct strvec *folders, struct error *err)
@@ -219,7 +285,7 @@ unsigned id_blocks_sweep(const char *lock_dir, void (*remove)(const struct strve
 	autofree char *path = xasprintf("%s/" IDS_DIR, lock_dir);
 	autoclosedir DIR *dir = opendir(path);
 	unsigned swept = 0;
-	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
 		char *end;
 		unsigned long base = strtoul(entry->d_name, &end, 10);
 		if (base && base <= UINT32_MAX && !*end)

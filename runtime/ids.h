@@ -29,6 +29,17 @@ int id_block_record(struct id_block *block, const struct strvec *folders, struct
 
 void id_block_release(struct id_block *block);
 
+/*
+ * A block of a VE that outlives this process: BASE.ve, with the number of the VE, is there as long as it has the
+ * block. Whoever calls id_block_keep() writes before where the block is to be found by whoever frees it.
+ */
+int id_block_keep(struct id_block *block, unsigned ctid, struct error *err);
+void id_block_unkeep(const char *lock_dir, unsigned base, unsigned ctid);
+
+/* The block at `base` (a setting) for that VE; ERROR_CONTAINER if another has it. */
+int id_block_take_at(const char *lock_dir, unsigned base, unsigned ctid, struct id_block *block,
+		     struct error *err);
+
 /* Takes each block that has files but no owner, calls `remove` with its recorded folders, and frees
  * it. Returns how many. */
 unsigned id_blocks_sweep(const char *lock_dir, void (*remove)(const struct strvec *folders));

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -73,5 +74,21 @@ int mount_place(int mount, const char *path, struct error *err)
 {
 	if (move_mount(mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return error_errno(err, errno, "mounting onto %s of the VE", path);
+	return 0;
+}
+
+/* pivot_root(2), "pivot_root(".", ".")": no folder for the old root is needed. */
+int mount_pivot(int mount, struct error *err)
+{
+	autoclose int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (old < 0 || mount_place(mount, "/", err) < 0)
+		return -1;
+	if (fchdir(mount) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) {
+		int number = errno;
+		error_set(err, ERROR_CONTAINER, "changing to the VE's root: %s", strerror(number));
+		return error_hint(err, "the host's root must not be an initramfs");
+	}
+	if (fchdir(old) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return error_errno(err, errno, "leaving the host's root");
 	return 0;
 }

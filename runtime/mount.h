@@ -22,3 +22,6 @@ int mount_change(int mount, uint64_t attributes, int userns, const char *what, s
 
 /* Puts it onto an existing file or folder. */
 int mount_place(int mount, const char *path, struct error *err);
+
+/* Makes it the root of the calling process and of its mount namespace; nothing of the old one stays. */
+int mount_pivot(int mount, struct error *err);

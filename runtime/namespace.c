@@ -53,6 +53,14 @@ pid_t namespace_fork(int cgroup)
 	return clone_into(cgroup, 0, SIGCHLD);
 }
 
+pid_t namespace_clone_init(int cgroup)
+{
+	return clone_into(cgroup,
+			  CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+				  CLONE_PARENT,
+			  0);
+}
+
 static void help(unsigned base, int cgroup, int (*function)(void *data), void *data, int report)
 {
 	struct outcome outcome = { .pid = -1 };
@@ -149,6 +157,50 @@ int namespace_map(pid_t pid, unsigned base, struct error *err)
 	if (fd < 0)
 		error_errno(err, errno, "opening %s", path);
 	return fd;
+}
+
+/* Its owner is `base` for the sake of limits per user, so whoever makes it takes that id. Says when it is
+ * there, and stays until the other side has what it wants. */
+static void hold_user(unsigned base, int said, int awaited)
+{
+	char done = 0;
+	if (syscall(SYS_setresuid, -1, base, -1) < 0 || raise_capabilities() < 0 ||
+	    unshare(CLONE_NEWUSER) < 0)
+		done = (char)errno;
+	(void)!write(said, &done, 1);
+	(void)!read(awaited, &done, 1);
+	_exit(0);
+}
+
+int namespace_user_new(unsigned base, struct error *err)
+{
+	int said[2], awaited[2], userns = -1;
+	char number = ECHILD;
+	if (pipe2(said, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "creating a pipe");
+	if (pipe2(awaited, O_CLOEXEC) < 0) {
+		close(said[0]), close(said[1]);
+		return error_errno(err, errno, "creating a pipe");
+	}
+	pid_t holder = fork();
+	if (holder == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(awaited[1]);
+		hold_user(base, said[1], awaited[0]);
+	}
+	close(said[1]);
+	close(awaited[0]);
+	if (holder < 0)
+		error_errno(err, errno, "starting a process");
+	else if (TEMP_FAILURE_RETRY(read(said[0], &number, 1)) != 1 || number)
+		refused(number, err);
+	else
+		userns = namespace_map(holder, base, err);
+	close(said[0]);
+	close(awaited[1]);
+	if (holder > 0)
+		TEMP_FAILURE_RETRY(waitpid(holder, NULL, 0));
+	return userns;
 }
 
 int namespace_enter(int pidfd, struct error *err)

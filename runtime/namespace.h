@@ -14,11 +14,19 @@
 int namespace_clone(unsigned base, int cgroup, int (*function)(void *data), void *data,
 		    pid_t *ret_pid, int *ret_pidfd, struct error *err);
 
+/* In a process that is in a VE's user namespace and in a mount namespace that it wants copied: clones a sibling
+ * (a child of the caller's parent) into new pid, mount, network, IPC and UTS namespaces. As fork(2). */
+pid_t namespace_clone_init(int cgroup);
+
 /* fork(2), with the child born in the v2 group `cgroup` unless it is -1. */
 pid_t namespace_fork(int cgroup);
 
 /* Maps ids 0…65535 of the child to the block at `base`. Returns its user namespace or -1. */
 int namespace_map(pid_t pid, unsigned base, struct error *err);
+
+/* A user namespace with ids 0…65535 mapped to the block at `base`, of nobody yet: for mounts with mapped ids, and
+ * to be entered. Its descriptor, or -1. */
+int namespace_user_new(unsigned base, struct error *err);
 
 /* In a process of its own: enters all namespaces of that process. Children are then in its pid
  * namespace. */

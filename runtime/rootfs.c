@@ -194,22 +194,6 @@ static void close_own(struct own *own)
 	close_all((int *)own, sizeof(*own) / sizeof(int));
 }
 
-/* pivot_root(2), "pivot_root(".", ".")": no folder for the old root is needed. */
-static int enter(int mount, struct error *err)
-{
-	autoclose int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (old < 0 || mount_place(mount, "/", err) < 0)
-		return -1;
-	if (fchdir(mount) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) {
-		int number = errno;
-		error_set(err, ERROR_CONTAINER, "changing to the VE's root: %s", strerror(number));
-		return error_hint(err, "the host's root must not be an initramfs");
-	}
-	if (fchdir(old) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return error_errno(err, errno, "leaving the host's root");
-	return 0;
-}
-
 static int place_own(const struct own *own, int dev, struct error *err)
 {
 	if (mount_place(dev, "/dev", err) < 0 || mount_place(own->pts, "/dev/pts", err) < 0 ||
@@ -360,7 +344,7 @@ static int enter_host_tools(const struct ve_spec *spec, const struct rootfs *roo
 	char *links[ROOTFS_HOST_MAX];
 	read_links(links);
 	int result = -1;
-	if (enter(own->root, err) == 0 && make_host_folders(err) == 0 &&
+	if (mount_pivot(own->root, err) == 0 && make_host_folders(err) == 0 &&
 	    place_host(root, links, err) == 0 && place_own(own, root->dev, err) == 0 &&
 	    place_tree(spec, root, err) == 0 && place_binds(spec, root, err) == 0 &&
 	    protect_proc(err) == 0)
@@ -373,7 +357,7 @@ static int enter_host_tools(const struct ve_spec *spec, const struct rootfs *roo
 static int enter_tree(const struct ve_spec *spec, const struct rootfs *root, const struct own *own,
 		      struct error *err)
 {
-	if (enter(root->tree, err) < 0 || place_own(own, root->dev, err) < 0 ||
+	if (mount_pivot(root->tree, err) < 0 || place_own(own, root->dev, err) < 0 ||
 	    place_binds(spec, root, err) < 0)
 		return -1;
 	return protect_proc(err);

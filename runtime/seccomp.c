@@ -82,6 +82,54 @@ static const char *const refused[] = {
 	"io_uring_register",
 };
 
+/* The user namespace keeps root of a VE from most of these already; here they fail the same on every
+ * kernel, and kernel code that has not been written with tenants in mind is not reached at all. */
+static const char *const refused_tenant[] = {
+	/* The kernel itself. */
+	"init_module",
+	"finit_module",
+	"delete_module",
+	"create_module",
+	"query_module",
+	"get_kernel_syms",
+	"kexec_load",
+	"kexec_file_load",
+	"swapon",
+	"swapoff",
+	"syslog",
+	"bpf",
+	"perf_event_open",
+	"lookup_dcookie",
+	"acct",
+	"quotactl",
+	"quotactl_fd",
+	"nfsservctl",
+	"iopl",
+	"ioperm",
+	"vm86",
+	"vm86old",
+	"uselib",
+	"_sysctl",
+	"sysfs",
+	/* Clocks of the host. */
+	"settimeofday",
+	"stime",
+	"clock_settime",
+	"clock_settime64",
+	/* Not divided by namespaces, or known for trouble. */
+	"add_key",
+	"request_key",
+	"keyctl",
+	"open_by_handle_at",
+	"userfaultfd",
+	"move_pages",
+	"migrate_pages",
+	/* Reads and writes of a ring pass by this filter. */
+	"io_uring_setup",
+	"io_uring_enter",
+	"io_uring_register",
+};
+
 /* What one syncfs() of the host makes up for when a template is done. O_SYNC is left alone. */
 static const char *const syncs[] = {
 	"fsync",
@@ -93,6 +141,8 @@ static const char *const syncs[] = {
 	"sync_file_range2",
 	"arm_sync_file_range",
 };
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static int add(scmp_filter_ctx filter, const char *name, int number)
 {
@@ -161,27 +211,39 @@ static int add_nodes(scmp_filter_ctx filter)
 	return result;
 }
 
-static int build(scmp_filter_ctx filter, bool no_sync, bool notify)
+static int begin(scmp_filter_ctx filter)
 {
 	int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
 	if (result == 0)
 		result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
-	if (result == 0)
-		result = add_architectures(filter);
-	if (result == 0)
-		result = add_all(filter, refused, sizeof(refused) / sizeof(*refused), EPERM);
+	return result == 0 ? add_architectures(filter) : result;
+}
+
+static int build(scmp_filter_ctx filter, bool no_sync, bool notify)
+{
+	int result = add_all(filter, refused, COUNT(refused), EPERM);
 	if (result == 0 && no_sync)
-		result = add_all(filter, syncs, sizeof(syncs) / sizeof(*syncs), 0);
+		result = add_all(filter, syncs, COUNT(syncs), 0);
 	if (result == 0)
 		result = add_clone(filter);
 	if (result == 0)
 		result = add_ioctl(filter);
 	if (result == 0 && notify)
 		result = add_nodes(filter);
-	/* A tree instead of a list: each call of each process passes through it. */
-	if (result == 0)
-		seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	return result;
+}
+
+/* `result` is of building it. */
+static int finish(scmp_filter_ctx filter, int result, void **ret, struct error *err)
+{
+	if (result < 0) {
+		seccomp_release(filter);
+		return error_errno(err, -result, "creating a system call filter");
+	}
+	/* A tree instead of a list: each call of each process passes through it. */
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	*ret = filter;
+	return 0;
 }
 
 int seccomp_filter_new(bool no_sync, bool notify, void **ret, struct error *err)
@@ -189,13 +251,23 @@ int seccomp_filter_new(bool no_sync, bool notify, void **ret, struct error *err)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (!filter)
 		return error_set(err, ERROR_SYSTEM, "creating a system call filter failed");
-	int result = build(filter, no_sync, notify);
-	if (result < 0) {
-		seccomp_release(filter);
-		return error_errno(err, -result, "creating a system call filter");
-	}
-	*ret = filter;
-	return 0;
+	int result = begin(filter);
+	if (result == 0)
+		result = build(filter, no_sync, notify);
+	return finish(filter, result, ret, err);
+}
+
+int seccomp_filter_new_tenant(void **ret, struct error *err)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter)
+		return error_set(err, ERROR_SYSTEM, "creating a system call filter failed");
+	int result = begin(filter);
+	if (result == 0)
+		result = add_all(filter, refused_tenant, COUNT(refused_tenant), EPERM);
+	if (result == 0)
+		result = add_ioctl(filter);
+	return finish(filter, result, ret, err);
 }
 
 int seccomp_filter_load(void *filter)

@@ -15,6 +15,10 @@
  * nodes is left to who has the listener (notify.h), instead of failing. */
 int seccomp_filter_new(bool no_sync, bool notify, void **ret, struct error *err);
 
+/* The filter of a tenant's VE: its own root may mount and make namespaces, in its own user namespace; what
+ * belongs to the host, and what is not divided by namespaces, is refused. */
+int seccomp_filter_new_tenant(void **ret, struct error *err);
+
 /* For this process and what it starts; needs CAP_SYS_ADMIN in its user namespace. Returns -1 with
  * errno, 0, or the listener if the filter has one: the caller owns it. */
 int seccomp_filter_load(void *filter);

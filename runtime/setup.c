@@ -143,7 +143,7 @@ static int restrict_self(const struct ve *ve, int inner, struct error *err)
 	autoclose int listener = seccomp_filter_load(ve->filter);
 	if (listener < 0 || wire_send(inner, &message, sizeof(message), &listener, 1) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");
-	if (capability_limit() < 0)
+	if (capability_limit(CAPABILITY_BUILD) < 0)
 		return error_errno(err, errno, "dropping capabilities");
 	return 0;
 }

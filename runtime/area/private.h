@@ -1,0 +1,65 @@
+/*
+ * The private area of a VE: what is its own on disk.
+ *
+ *	overlay		VE_PRIVATE/{upper,work} over a layer; ids on disk are those in the VE
+ *	simfs		VE_PRIVATE/fs, the whole tree; ids on disk are those in the VE
+ *	simfs, shifted	the same with the VE's ids on the host, for file systems that cannot show ids mapped
+ *
+ * A mount that has to be seen by a VE is made in a mount namespace of the caller's own.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/host.h"
+#include "base/report.h"
+#include "runtime/area/layer.h"
+#include "runtime/config/ve_config.h"
+
+struct private_area {
+	enum ve_layout layout;
+	bool ids_shifted;
+	int dir; /* VE_PRIVATE */
+	int tree; /* simfs: VE_PRIVATE/fs; else -1 */
+	struct layer layer; /* overlay */
+};
+
+#define PRIVATE_AREA_INIT ((struct private_area){ .dir = -1, .tree = -1, .layer = LAYER_INIT })
+
+/* ERROR_NO_PRIVATE if it or its layer is not there. */
+int private_open(const struct host_config *host, const struct ve_config *config,
+		 struct private_area *ret, struct error *err);
+void private_release(struct private_area *area);
+
+/* Makes an area for the layer in the new folder `dir`, ids as on any disk. */
+int private_make_overlay(int dir, const struct layer *layer, struct error *err);
+
+/* Copies of the mounts that its folders are on, with ids mapped; taken in the mount namespace that they are in. */
+struct private_copies {
+	int tree; /* simfs; or the private area of overlay */
+	int lower; /* overlay: the layer; else -1 */
+};
+
+#define PRIVATE_COPIES_INIT ((struct private_copies){ -1, -1 })
+
+/* ERROR_CONTAINER: this file system cannot show ids mapped. */
+int private_copy(const struct private_area *area, int userns, struct private_copies *ret,
+		 struct error *err);
+void private_copies_release(struct private_copies *copies);
+
+/*
+ * Mounts it as the VE with the ids from `base` on is to see it, in the mount namespace of the calling process, which
+ * is one of its own; `scratch` is a folder of the host that nothing in this process needs. Returns a
+ * descriptor of the mount, nodev, not in any place. ERROR_CONTAINER: the kernel cannot do that here.
+ */
+int private_mount(const struct private_copies *copies, unsigned base, const char *scratch,
+		  struct error *err);
+
+/* Tries both in a child: 0 if it works here. */
+int private_try(const struct private_area *area, int userns, unsigned base, const char *scratch,
+		struct error *err);
+
+/* Mounts it as the host is to see it (ids as on disk), at `target`, which others see too. nodev, nosuid. */
+int private_mount_host(const struct private_area *area, bool read_only, const char *target,
+		       struct error *err);

@@ -1,0 +1,56 @@
+/*
+ * The commands of vzctl. A command is a file here: a `const struct command` with a run() that reads as what it does.
+ * To add one: write the file, declare it below, put it in the table of runtime/vzctl.c.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/host.h"
+#include "base/option.h"
+#include "base/report.h"
+#include "base/strbuf.h"
+#include "base/strvec.h"
+
+struct vzctl {
+	struct host_config host;
+	struct report *report;
+	unsigned timeout_s; /* for locks */
+	bool json;
+};
+
+struct command_result {
+	int status; /* of the program, when run() returns 0 */
+	struct strbuf text; /* for standard output, unless --json */
+	json_t *json; /* "result" of the JSON document; may be NULL */
+};
+
+enum command_flags {
+	COMMAND_NO_CTID = 1, /* the VE is in the operands (cp), or there is none */
+	COMMAND_RAW = 2, /* what follows the CTID is not looked at for options (exec) */
+	COMMAND_ANYBODY = 4, /* needs no root */
+	COMMAND_HIDDEN = 8, /* between our own programs, or an old spelling */
+};
+
+struct command {
+	const char *name;
+	const char *operands; /* after the CTID, for the help; "" for none */
+	unsigned operands_min, operands_max;
+	const char *summary;
+	const struct option_row *options; /* its own; may be NULL */
+	unsigned flags;
+	int (*run)(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
+		   struct command_result *ret, struct error *err);
+};
+
+extern const struct command command_create, command_destroy, command_delete, command_start,
+	command_stop, command_restart, command_status, command_mount, command_umount, command_set,
+	command_reap;
+extern const struct command command_enter, command_exec, command_exec2, command_runscript,
+	command_cp, command_export;
+
+/* What the functions of runtime/life want. */
+struct life;
+struct life command_life(const struct vzctl *vzctl, unsigned ctid);

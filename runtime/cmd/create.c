@@ -1,0 +1,64 @@
+#include "runtime/cmd/command.h"
+#include "runtime/config/ctid.h"
+#include "runtime/life/life.h"
+#include "runtime/net/address.h"
+
+static const char *ostemplate, *hostname, *name, *layout, *private_area, *root, *config;
+static struct strvec addresses, nameservers;
+static bool no_build;
+
+static const struct option_row options[] = {
+	{ "ostemplate", 0, OPTION_STRING, &ostemplate, "NAME",
+	  "the template to make it from (default: DEF_OSTEMPLATE)" },
+	{ "hostname", 0, OPTION_STRING, &hostname, "NAME", "its host name" },
+	{ "name", 0, OPTION_STRING, &name, "NAME", "what it can be called instead of its number" },
+	{ "layout", 0, OPTION_STRING, &layout, "LAYOUT",
+	  "overlay (shares the template's files) or simfs (has a copy)" },
+	{ "ipadd", 0, OPTION_LIST, &addresses, "ADDRESS", "an IP address; may be repeated" },
+	{ "nameserver", 0, OPTION_LIST, &nameservers, "ADDRESS",
+	  "a name server, or \"inherit\"; may be repeated" },
+	{ "config", 0, OPTION_STRING, &config, "SAMPLE",
+	  "begin its configuration with ve-SAMPLE.conf-sample" },
+	{ "private", 0, OPTION_STRING, &private_area, "FOLDER", "its private area" },
+	{ "root", 0, OPTION_STRING, &root, "FOLDER", "where it is mounted" },
+	{ "no-build", 0, OPTION_FLAG, &no_build, NULL,
+	  "fail if the template has no cache, instead of building it" },
+	{ NULL },
+};
+
+static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
+	       struct command_result *ret, struct error *err)
+{
+	const struct life life = command_life(vzctl, ctid);
+	const struct life_create create = {
+		.ostemplate = ostemplate,
+		.hostname = hostname,
+		.name = name,
+		.private_area = private_area,
+		.root = root,
+		.config = config,
+		.layout = layout,
+		.addresses = &addresses,
+		.nameservers = &nameservers,
+		.build = !no_build,
+	};
+	(void)operands;
+	for (size_t i = 0; i < addresses.count; i++) {
+		struct address address;
+		if (address_parse(addresses.items[i], &address, err) < 0)
+			return -1;
+	}
+	if (life_create(&life, &create, err) < 0)
+		return -1;
+	report_info(vzctl->report, "VE %u is created; \"vzctl start %u\" starts it", ctid, ctid);
+	ret->json = json_pack("{s:i}", "ctid", (int)ctid);
+	return 0;
+}
+
+const struct command command_create = {
+	.name = "create",
+	.operands = "",
+	.summary = "Makes a VE from a template",
+	.options = options,
+	.run = run,
+};

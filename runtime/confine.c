@@ -1,0 +1,64 @@
+#include "runtime/confine.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "runtime/capability.h"
+#include "runtime/seccomp.h"
+
+int confine_new(void **ret, struct error *err)
+{
+	return seccomp_filter_new_tenant(ret, err);
+}
+
+void confine_free(void *confine)
+{
+	seccomp_filter_free(confine);
+}
+
+/* What the caller's shell had is not the VE's business. A hard limit only ever comes down, which always
+ * works. */
+static void limit(int resource, rlim_t soft, rlim_t hard)
+{
+	struct rlimit now;
+	if (getrlimit(resource, &now) < 0)
+		return;
+	now.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
+	now.rlim_cur = soft < now.rlim_max ? soft : now.rlim_max;
+	setrlimit(resource, &now);
+}
+
+/* core(5): a pattern that begins with "|" starts a program of the host for each crash. */
+static bool crashes_go_to_host(void)
+{
+	char first = 0;
+	autoclose int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, &first, 1) == 1 && first == '|';
+}
+
+static void set_limits(void)
+{
+	if (crashes_go_to_host())
+		limit(RLIMIT_CORE, 1, 1); /* 0 would keep only files from being written */
+	else
+		limit(RLIMIT_CORE, 0, RLIM_INFINITY);
+	limit(RLIMIT_NOFILE, 1024, 524288);
+	limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
+	limit(RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY);
+	limit(RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY);
+	limit(RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY);
+}
+
+int confine_apply(void *confine, struct error *err)
+{
+	set_limits();
+	/* The filter first: without no_new_privs it takes CAP_SYS_ADMIN. */
+	if (seccomp_filter_load(confine) < 0)
+		return error_errno(err, errno, "loading the VE's system call filter");
+	if (capability_limit(CAPABILITY_TENANT) < 0)
+		return error_errno(err, errno, "dropping capabilities");
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* What binds everything in a tenant's VE: its init, and whatever vzctl runs in it. */
+#pragma once
+
+#include "base/error.h"
+
+/* Prepared once, before forking, since making a filter takes as long as all the rest. *ret is for
+ * confine_apply(), and freed by confine_free(). */
+int confine_new(void **ret, struct error *err);
+void confine_free(void *confine);
+
+/* In a process that is root in the VE's user namespace, just before it executes something of the VE's: resource
+ * limits, capabilities, system call filter. */
+int confine_apply(void *confine, struct error *err);

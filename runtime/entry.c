@@ -1,0 +1,75 @@
+#include "runtime/entry.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "runtime/namespace.h"
+#include "runtime/wire.h"
+
+static int report(const struct entry *entry, const struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	wire_pack_error(&text, err);
+	write_all(entry->failure, text.text, text.length, "a pipe", NULL);
+	return 1;
+}
+
+static int follow(pid_t child)
+{
+	int status;
+	if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0)
+		return 1;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	signal(WTERMSIG(status), SIG_DFL);
+	raise(WTERMSIG(status));
+	return 1;
+}
+
+static int inside(const struct entry *entry)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return entry->function(entry->data);
+}
+
+static int threshold(const struct entry *entry)
+{
+	struct error err = ERROR_INIT;
+	/* Nobody in the VE may look into the memory of the caller that this is a copy of. */
+	prctl(PR_SET_DUMPABLE, 0);
+	interrupt_reset_child();
+	if (cgroup_join_v1(entry->group) < 0) {
+		error_errno(&err, errno, "joining the VE's control groups");
+		return report(entry, &err);
+	}
+	if (namespace_enter(entry->pidfd, &err) < 0)
+		return report(entry, &err);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* after changing ids, which clears it */
+	prctl(PR_SET_DUMPABLE, 0);
+	/* Children are in the VE's pid namespace, and not this one. */
+	pid_t child = fork();
+	if (child == 0)
+		_exit(inside(entry));
+	if (child < 0) {
+		error_errno(&err, errno, "starting a process in the VE");
+		return report(entry, &err);
+	}
+	/* The ends of pipes are the child's alone, or nobody would see them closed. */
+	close_range(0, ~0U, 0);
+	return follow(child);
+}
+
+pid_t entry_fork(const struct entry *entry, struct error *err)
+{
+	pid_t child = namespace_fork(entry->group->unified);
+	if (child == 0)
+		_exit(threshold(entry));
+	if (child < 0)
+		error_errno(err, errno, "starting a process for the VE");
+	return child;
+}

@@ -1,0 +1,32 @@
+/*
+ * Going into a VE that runs: a process of ours in all of its namespaces and control groups, as its root,
+ * with its root folder as "/", with the capabilities and the system call filter that everything in it has.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "runtime/cgroup.h"
+
+struct entry {
+	int pidfd; /* of the VE's PID 1 */
+	const struct cgroup *group;
+
+	/* Called in the new process when it is inside and before it is restricted, with err for what fails;
+	 * restricting is its own to do. It must close every descriptor that is not for the VE before it
+	 * executes anything. Its return value is the exit status. */
+	int (*function)(void *data);
+	void *data;
+
+	/* Where an error before `function` is reported: a pipe, as bytes of wire.h. */
+	int failure;
+};
+
+/*
+ * Forks. The process that is returned is on the threshold: in the VE's groups and in its namespaces but that of
+ * the processes; it waits for the one inside, ends as that one ends (exit status or signal), and takes it
+ * along when it is killed. Nobody in the VE can look into either, as they are not dumpable. -1 with *err.
+ */
+pid_t entry_fork(const struct entry *entry, struct error *err);

@@ -1,0 +1,111 @@
+#include "runtime/life/cleanup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "runtime/cgroup.h"
+#include "runtime/ids.h"
+#include "runtime/life/monitor.h"
+#include "runtime/net/venet.h"
+
+static void kill_init(const struct ve_state *state)
+{
+	autoclose int fd = state->this_boot ? ve_process_open(&state->init) : -1;
+	if (fd >= 0)
+		pidfd_send_signal(fd, SIGKILL, NULL, 0);
+}
+
+/* The block of a VE whose files have its ids on disk stays its own. */
+static void free_ids(const struct host_config *host, unsigned ctid, const struct ve_state *state)
+{
+	AUTO(conf_release) struct conf conf = CONF_INIT;
+	autofree char *path = xasprintf("%s/%u.conf", host->ve_confdir, ctid);
+	if (!state->ids_base)
+		return;
+	if (state->phase != VE_CREATING && state->phase != VE_DESTROYING &&
+	    conf_read(&conf, AT_FDCWD, path, true, NULL) == 0 &&
+	    !strcmp(conf_get_default(&conf, "VE_IDS_SHIFTED", "no"), "yes"))
+		return;
+	id_block_unkeep(host->lock_dir, state->ids_base, ctid);
+}
+
+int cleanup_stopped(const struct host_config *host, unsigned ctid, struct ve_state *state,
+		    struct error *err)
+{
+	kill_init(state);
+	if (state->this_boot) {
+		cgroup_remove_folders(&state->groups);
+		cgroup_tidy(MONITOR_GROUP);
+	}
+	/* It is gone with the VE's network namespace, only not at once. */
+	if (state->this_boot && state->device && venet_remove(state->device, err) < 0)
+		return -1;
+	free_ids(host, ctid, state);
+	ve_state_release(state);
+	return ve_state_save(host, ctid, state, err);
+}
+
+/* CTID.conf.tmp-…, which a command that was killed did not come to rename. */
+static void remove_temporary(const struct host_config *host, unsigned ctid)
+{
+	autofree char *prefix = xasprintf("%u.conf.tmp-", ctid);
+	autoclosedir DIR *dir = opendir(host->ve_confdir);
+	for (const struct dirent *entry; dir && (entry = readdir(dir));)
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+}
+
+int cleanup_private(const struct host_config *host, unsigned ctid, struct ve_state *state,
+		    struct error *err)
+{
+	if (state->private_area && tree_remove(AT_FDCWD, state->private_area, err) < 0) {
+		err->kind = ERROR_DESTROY;
+		return error_wrap(err, "removing the private area %s", state->private_area);
+	}
+	remove_temporary(host, ctid);
+	free_ids(host, ctid, state);
+	ve_state_release(state);
+	return ve_state_save(host, ctid, state, err);
+}
+
+static int undo(const struct host_config *host, unsigned ctid, struct report *report,
+		struct ve_state *state, struct error *err)
+{
+	switch (state->phase) {
+	case VE_CREATING:
+		report_info(report, "VE %u: removing what an interrupted create left", ctid);
+		return cleanup_private(host, ctid, state, err);
+	case VE_DESTROYING:
+		report_info(report, "VE %u: completing an interrupted destroy", ctid);
+		return cleanup_private(host, ctid, state, err);
+	case VE_STARTING:
+		report_info(report, "VE %u: undoing an interrupted start", ctid);
+		return cleanup_stopped(host, ctid, state, err);
+	default:
+		return cleanup_stopped(host, ctid, state, err);
+	}
+}
+
+int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct report *report,
+		      struct ve_state *state, struct error *err)
+{
+	if (ve_state_load(host, ctid, state, err) < 0)
+		return -1;
+	if (state->phase == VE_STOPPED)
+		return 0;
+	bool ran = state->phase == VE_RUNNING || state->phase == VE_STOPPING;
+	if (ran && ve_process_alive(state, &state->init)) {
+		/* A stop that was interrupted can be asked for again. */
+		state->phase = VE_RUNNING;
+		return 0;
+	}
+	return undo(host, ctid, report, state, err);
+}

@@ -1,0 +1,23 @@
+/* Putting right what a command that was killed, a crash or a reboot of the host left. */
+#pragma once
+
+#include "base/error.h"
+#include "base/host.h"
+#include "base/report.h"
+#include "runtime/config/ve_state.h"
+
+/*
+ * For the holder of the VE's lock, before it does anything: a start that did not end is undone, a VE whose init is gone
+ * is cleaned up after, a create is undone, a destroy is completed. *state is what is true then: VE_STOPPED or
+ * VE_RUNNING. The caller releases it.
+ */
+int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct report *report,
+		      struct ve_state *state, struct error *err);
+
+/* Takes away all that a VE has on the host when it does not run: processes, groups, device, ids, state. */
+int cleanup_stopped(const struct host_config *host, unsigned ctid, struct ve_state *state,
+		    struct error *err);
+
+/* Removes a private area with all in it, its configuration's leftovers, and the state file. */
+int cleanup_private(const struct host_config *host, unsigned ctid, struct ve_state *state,
+		    struct error *err);

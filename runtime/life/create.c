@@ -1,0 +1,389 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/conf_edit.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "runtime/area/layer.h"
+#include "runtime/area/private.h"
+#include "runtime/area/template.h"
+#include "runtime/config/ctid.h"
+#include "runtime/ids.h"
+#include "runtime/life/cleanup.h"
+#include "runtime/life/launch.h"
+#include "runtime/life/life.h"
+#include "runtime/namespace.h"
+
+/* What is decided on the way. */
+struct making {
+	const struct life *life;
+	const struct life_create *create;
+	struct held held; /* its config: the defaults, changed by what was asked for */
+	char *tarball, *ostemplate;
+	struct layer layer;
+	struct id_block ids;
+	int userns;
+	int dir; /* the private area */
+};
+
+static void making_release(struct making *making)
+{
+	held_release(&making->held);
+	free(making->tarball);
+	free(making->ostemplate);
+	layer_release(&making->layer);
+	id_block_release(&making->ids);
+	if (making->userns >= 0)
+		close(making->userns);
+	if (making->dir >= 0)
+		close(making->dir);
+}
+
+/* ---- before anything is made ------------------------------------------------------------------------ */
+
+static int exists(const struct making *making, struct error *err)
+{
+	unsigned ctid = making->life->ctid;
+	autofree char *path = ve_config_path(making->life->host, ctid);
+	error_set(err, ERROR_VE_EXISTS, "there is a VE %u already", ctid);
+	return error_hint(err, "%s belongs to it; choose another number", path);
+}
+
+static int check_name(const struct making *making, struct error *err)
+{
+	const char *name = making->create->name;
+	unsigned other;
+	if (!name)
+		return 0;
+	if (ve_name_check(name, err) < 0)
+		return -1;
+	if (!ctid_of_name(making->life->host, name, &other))
+		return 0;
+	error_set(err, ERROR_VE_NAME, "the name %s is taken by the VE %u", name, other);
+	return error_hint(err, "choose another one");
+}
+
+static char *absolute(const char *path, unsigned ctid)
+{
+	autofree char *expanded = ctid_expand(path, ctid);
+	if (*expanded == '/')
+		return steal_ptr(expanded);
+	autofree char *folder = getcwd(NULL, 0);
+	return xasprintf("%s/%s", folder ? folder : "", expanded);
+}
+
+static int set_defaults(struct making *making, struct error *err)
+{
+	const struct life *life = making->life;
+	const struct life_create *create = making->create;
+	struct ve_config *config = &making->held.config;
+	if (ve_config_defaults(life->host, life->ctid, config, err) < 0)
+		return -1;
+	if (create->layout && ve_layout_parse(create->layout, &config->layout, err) < 0)
+		return -1;
+	if (create->private_area) {
+		free(config->private_area);
+		config->private_area = absolute(create->private_area, life->ctid);
+	}
+	if (create->root) {
+		free(config->root);
+		config->root = absolute(create->root, life->ctid);
+	}
+	struct stat st;
+	if (lstat(config->private_area, &st) == 0) {
+		error_set(err, ERROR_VE_EXISTS, "the private area %s is there already",
+			  config->private_area);
+		return error_hint(err, "no VE of this host is known to have it; move it away, or "
+				       "give another with --private");
+	}
+	return 0;
+}
+
+static int find_template(struct making *making, struct error *err)
+{
+	const struct host_config *host = making->life->host;
+	const char *wanted = making->create->ostemplate ?: conf_get(&host->conf, "DEF_OSTEMPLATE");
+	if (!wanted || !*wanted) {
+		error_set(err, ERROR_USAGE, "no template is given");
+		return error_hint(err, "use --ostemplate NAME, or set DEF_OSTEMPLATE in vz.conf");
+	}
+	return template_find(host, wanted, making->create->build, making->life->report,
+			     &making->tarball, &making->ostemplate, err);
+}
+
+static int no_init(const struct making *making, struct error *err)
+{
+	error_set(err, ERROR_NO_INIT, "the template %s has no /sbin/init", making->tarball);
+	return error_hint(err, "it cannot be started as a VE; add an init to it (in Debian: the "
+			       "package systemd-sysv or sysvinit-core)");
+}
+
+/* ---- what the file systems here can do ------------------------------------------------------------------ */
+
+static int take_userns(struct making *making, struct error *err)
+{
+	if (id_block_take(making->life->host->lock_dir, &making->ids, err) < 0)
+		return -1;
+	making->userns = namespace_user_new(making->ids.base, err);
+	return making->userns < 0 ? -1 : 0;
+}
+
+static int open_private(struct making *making, const char *sub, struct error *err)
+{
+	int fd = openat(making->dir, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? error_errno(err, errno, "opening %s in the private area", sub) : fd;
+}
+
+static int try_mount(struct making *making, enum ve_layout layout, struct error *err)
+{
+	struct private_area area = {
+		.layout = layout,
+		.dir = making->dir,
+		.tree = -1,
+		.layer = making->layer,
+	};
+	autoclose int tree = -1;
+	if (layout == VE_LAYOUT_SIMFS) {
+		tree = open_private(making, "fs", err);
+		if (tree < 0)
+			return -1;
+		area.tree = tree;
+	}
+	return private_try(&area, making->userns, making->ids.base, making->life->host->lock_dir,
+			   err);
+}
+
+/* ---- making it -------------------------------------------------------------------------------------------- */
+
+/* What is to be taken away if this does not come to its end. */
+static int record(struct making *making, struct error *err)
+{
+	struct ve_state *state = &making->held.state;
+	state->phase = VE_CREATING;
+	state->this_boot = true;
+	state->private_area = xstrdup(making->held.config.private_area);
+	return ve_state_save(making->life->host, making->life->ctid, state, err);
+}
+
+static int make_dir(struct making *making, struct error *err)
+{
+	const char *path = making->held.config.private_area, *slash = strrchr(path, '/');
+	autofree char *parent = xstrndup(path, (size_t)(slash - path));
+	autoclose int above = dir_open(AT_FDCWD, *parent ? parent : "/", true, 0755, err);
+	if (above < 0)
+		return -1;
+	if (mkdirat(above, slash + 1, 0700) < 0)
+		return error_errno(err, errno, "creating %s", path);
+	making->dir = openat(above, slash + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return making->dir < 0 ? error_errno(err, errno, "opening %s", path) : 0;
+}
+
+/* 1 if overlay works, 0 if it does not and the reason was said. */
+static int make_overlay(struct making *making, struct error *err)
+{
+	const struct life *life = making->life;
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	if (layer_take(life->host, making->tarball, life->report, &making->layer, err) < 0)
+		return -1;
+	if (!launch_find_init(making->layer.dir))
+		return no_init(making, err);
+	if (private_make_overlay(making->dir, &making->layer, err) < 0)
+		return -1;
+	if (try_mount(making, VE_LAYOUT_OVERLAY, &why) == 0)
+		return 1;
+	if (making->create->layout) {
+		error_move(err, &why);
+		return -1;
+	}
+	report_warning(life->report, "overlay",
+		       "overlay is not possible here (%s); the VE gets a copy of the template's "
+		       "files",
+		       why.message);
+	if (tree_remove(making->dir, "upper", err) < 0 || tree_remove(making->dir, "work", err) < 0)
+		return -1;
+	layer_release(&making->layer);
+	making->held.config.layout = VE_LAYOUT_SIMFS;
+	return 0;
+}
+
+/* The VE's block stays its own: the files have it on disk. */
+static int shift_ids(struct making *making, int tree, struct error *err)
+{
+	struct ve_state *state = &making->held.state;
+	struct ve_config *config = &making->held.config;
+	unsigned base = making->ids.base;
+	if (fchown(tree, base, base) < 0)
+		return error_errno(err, errno, "giving the private area to the VE");
+	config->ids_shifted = true;
+	config->ids_base = state->ids_base = base;
+	if (ve_state_save(making->life->host, making->life->ctid, state, err) < 0)
+		return -1;
+	return id_block_keep(&making->ids, making->life->ctid, err);
+}
+
+static int make_simfs(struct making *making, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	char digest[65];
+	if (mkdirat(making->dir, "fs", 0755) < 0)
+		return error_errno(err, errno, "creating fs in the private area");
+	autoclose int tree = open_private(making, "fs", err);
+	if (tree < 0)
+		return -1;
+	if (try_mount(making, VE_LAYOUT_SIMFS, &why) < 0) {
+		report_warning(making->life->report, making->held.config.private_area,
+			       "%s; the VE's files get its ids on disk", why.message);
+		if (shift_ids(making, tree, err) < 0)
+			return -1;
+	}
+	if (layer_unpack(making->tarball, tree,
+			 making->held.config.ids_shifted ? making->userns : -1,
+			 making->life->report, digest, err) < 0)
+		return -1;
+	return launch_find_init(tree) ? 0 : no_init(making, err);
+}
+
+static int make_area(struct making *making, struct error *err)
+{
+	if (record(making, err) < 0 || take_userns(making, err) < 0 || make_dir(making, err) < 0)
+		return -1;
+	int made = 0;
+	if (making->held.config.layout == VE_LAYOUT_OVERLAY)
+		made = make_overlay(making, err);
+	if (made == 0)
+		made = make_simfs(making, err);
+	return made < 0 ? -1 : 0;
+}
+
+/* ---- its configuration --------------------------------------------------------------------------------------- */
+
+static char *join(const struct strvec *words)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	for (size_t i = 0; words && i < words->count; i++)
+		strbuf_addf(&text, "%s%s", i ? " " : "", words->items[i]);
+	return strbuf_detach(&text);
+}
+
+/* The file appears whole, and with it the VE. */
+static int publish(const struct making *making, const struct strbuf *text,
+		   const struct conf_change *changes, size_t count, struct error *err)
+{
+	const struct host_config *host = making->life->host;
+	autofree char *name = xasprintf("%u.conf", making->life->ctid);
+	autofree char *temporary = xasprintf("%s.tmp-new", name);
+	autoclose int dir = dir_open(AT_FDCWD, host->ve_confdir, true, 0755, err);
+	if (dir < 0 ||
+	    file_write_atomic(dir, temporary, 0644, text->text, text->length, err) < 0 ||
+	    conf_edit(dir, temporary, changes, count, err) < 0)
+		return -1;
+	if (renameat(dir, temporary, dir, name) < 0)
+		return error_errno(err, errno, "renaming to %s/%s", host->ve_confdir, name);
+	return fsync(dir) < 0 ? error_errno(err, errno, "syncing %s", host->ve_confdir) : 0;
+}
+
+static int begin_text(const struct making *making, const char **sample, struct strbuf *text,
+		      struct error *err)
+{
+	const struct host_config *host = making->life->host;
+	autofree char *content = NULL;
+	*sample = making->create->config ?: conf_get(&host->conf, "CONFIGFILE");
+	if (!*sample || !**sample) {
+		*sample = NULL;
+		return 0;
+	}
+	if (ve_config_sample(host, *sample, &content, err) < 0)
+		return -1;
+	strbuf_adds(text, content);
+	return 0;
+}
+
+static int write_config(const struct making *making, struct error *err)
+{
+	const struct ve_config *config = &making->held.config;
+	const struct life_create *create = making->create;
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	autofree char *addresses = join(create->addresses), *servers = join(create->nameservers);
+	autofree char *ids = config->ids_shifted ? xasprintf("%u", config->ids_base) : NULL;
+	const char *sample;
+	if (begin_text(making, &sample, &text, err) < 0)
+		return -1;
+	const struct conf_change all[] = {
+		{ "OSTEMPLATE", making->ostemplate },
+		{ "ORIGIN_SAMPLE", sample },
+		{ "VE_LAYOUT", ve_layout_name(config->layout) },
+		{ "VE_LAYER", config->layout == VE_LAYOUT_OVERLAY ? making->layer.digest : NULL },
+		{ "VE_PRIVATE", config->private_area },
+		{ "VE_ROOT", config->root },
+		{ "NAME", create->name },
+		{ "HOSTNAME", create->hostname },
+		{ "IP_ADDRESS", *addresses ? addresses : NULL },
+		{ "NAMESERVER", *servers ? servers : NULL },
+		{ "LOCAL_UID", ids },
+		{ "LOCAL_GID", ids },
+		{ "VE_IDS_SHIFTED", ids ? "yes" : NULL },
+	};
+	/* What is not set here is left as the sample has it. */
+	struct conf_change changes[sizeof(all) / sizeof(*all)];
+	size_t count = 0;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (all[i].value)
+			changes[count++] = all[i];
+	return publish(making, &text, changes, count, err);
+}
+
+/* Names are looked up in all configurations, so only one may be given away at a time. */
+static int write_named(const struct making *making, struct error *err)
+{
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	if (!making->create->name)
+		return write_config(making, err);
+	autoclose int dir = dir_open(AT_FDCWD, making->life->host->lock_dir, true, 0755, err);
+	if (dir < 0 || lock_take(&lock, dir, "names.lck", LOCK_EXCLUSIVE, making->life->timeout_s,
+				 NULL, NULL, err) < 0)
+		return -1;
+	return check_name(making, err) < 0 ? -1 : write_config(making, err);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+static int create(struct making *making, struct error *err)
+{
+	const struct life *life = making->life;
+	if (held_take(life, false, &making->held, err) < 0)
+		return -1;
+	if (ve_config_exists(life->host, life->ctid))
+		return exists(making, err);
+	if (check_name(making, err) < 0 || set_defaults(making, err) < 0 ||
+	    find_template(making, err) < 0)
+		return -1;
+	if (make_area(making, err) == 0 && interrupt_check(err) == 0 &&
+	    write_named(making, err) == 0) {
+		ve_state_release(&making->held.state);
+		return ve_state_save(life->host, life->ctid, &making->held.state, err);
+	}
+	cleanup_private(life->host, life->ctid, &making->held.state, NULL);
+	return -1;
+}
+
+int life_create(const struct life *life, const struct life_create *request, struct error *err)
+{
+	AUTO(making_release) struct making making = {
+		.life = life,
+		.create = request,
+		.held = HELD_INIT,
+		.layer = LAYER_INIT,
+		.ids = ID_BLOCK_INIT,
+		.userns = -1,
+		.dir = -1,
+	};
+	if (create(&making, err) < 0)
+		return error_wrap(err, "creating the VE %u", life->ctid);
+	return 0;
+}

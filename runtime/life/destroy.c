@@ -1,0 +1,52 @@
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "runtime/life/cleanup.h"
+#include "runtime/life/life.h"
+
+static int check(const struct life *life, const struct held *held, struct error *err)
+{
+	if (held->state.phase == VE_RUNNING) {
+		error_set(err, ERROR_RUNNING, "the VE %u is running", life->ctid);
+		return error_hint(err, "\"vzctl stop %u\" stops it", life->ctid);
+	}
+	if (is_mounted(held->config.root)) {
+		error_set(err, ERROR_MOUNTED, "the VE %u is mounted at %s", life->ctid,
+			  held->config.root);
+		return error_hint(err, "\"vzctl umount %u\" takes it away", life->ctid);
+	}
+	return 0;
+}
+
+/* Users know CTID.conf.destroyed; from this rename on there is no VE. */
+static int forget(const struct life *life, struct error *err)
+{
+	autofree char *path = ve_config_path(life->host, life->ctid);
+	autofree char *kept = xasprintf("%s.destroyed", path);
+	if (rename(path, kept) < 0)
+		return error_errno(err, errno, "renaming %s to %s", path, kept);
+	return 0;
+}
+
+int life_destroy(const struct life *life, struct error *err)
+{
+	AUTO(held_release) struct held held = HELD_INIT;
+	if (held_take(life, true, &held, err) < 0 || check(life, &held, err) < 0)
+		return -1;
+	ve_state_release(&held.state);
+	held.state.phase = VE_DESTROYING;
+	held.state.ids_base = held.config.ids_shifted ? held.config.ids_base : 0;
+	held.state.private_area = xstrdup(held.config.private_area);
+	if (ve_state_save(life->host, life->ctid, &held.state, err) < 0 || forget(life, err) < 0)
+		return error_wrap(err, "destroying the VE %u", life->ctid);
+	rmdir(held.config.root); /* whatever else is there is not ours */
+	autofree char *console = xasprintf("%s/%u.console", life->host->lock_dir, life->ctid);
+	unlink(console);
+	report_phase(life->report, "removing its files", REPORT_ITEMS, 0, 100);
+	int result = cleanup_private(life->host, life->ctid, &held.state, err);
+	report_phase_end(life->report);
+	return result < 0 ? error_wrap(err, "destroying the VE %u", life->ctid) : 0;
+}

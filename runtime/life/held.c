@@ -1,0 +1,26 @@
+#include "runtime/life/life.h"
+
+#include "runtime/config/ctid.h"
+#include "runtime/life/cleanup.h"
+
+static void say_waiting(const char *holder, void *data)
+{
+	report_info(data, "waiting for %s, which is at work on this VE", holder);
+}
+
+int held_take(const struct life *life, bool exists, struct held *held, struct error *err)
+{
+	*held = HELD_INIT;
+	if (ve_lock(life->host, life->ctid, life->timeout_s, say_waiting, life->report, &held->lock,
+		    err) < 0 ||
+	    cleanup_reconcile(life->host, life->ctid, life->report, &held->state, err) < 0)
+		return -1;
+	return exists ? ve_config_load(life->host, life->ctid, &held->config, err) : 0;
+}
+
+void held_release(struct held *held)
+{
+	ve_config_release(&held->config);
+	ve_state_release(&held->state);
+	lock_release(&held->lock);
+}

@@ -1,0 +1,94 @@
+/*
+ * The life of a VE. Each function takes the VE's lock, puts right what an interrupted one left
+ * (cleanup.h), and does its own work so that it can be put right in turn.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/host.h"
+#include "base/lock.h"
+#include "base/report.h"
+#include "base/strvec.h"
+#include "runtime/config/ve_config.h"
+#include "runtime/config/ve_state.h"
+
+struct life {
+	const struct host_config *host;
+	struct report *report;
+	unsigned ctid;
+	unsigned timeout_s; /* for the lock */
+};
+
+struct life_create {
+	const char *ostemplate; /* NULL: DEF_OSTEMPLATE */
+	const char *hostname, *name, *private_area, *root, *config; /* NULL: not given */
+	const char *layout; /* NULL: VE_LAYOUT, or overlay and else simfs as the host can */
+	const struct strvec *addresses, *nameservers;
+	bool build; /* the template, if it has no cache */
+};
+
+/* ERROR_VE_EXISTS, ERROR_VE_NAME, ERROR_NO_BUILD, ERROR_NO_INIT, ERROR_CREATE, … */
+int life_create(const struct life *life, const struct life_create *create, struct error *err);
+
+/* ERROR_RUNNING, ERROR_MOUNTED. CTID.conf stays as CTID.conf.destroyed. */
+int life_destroy(const struct life *life, struct error *err);
+
+/* ERROR_RUNNING if it runs. Back when its init has been executed. */
+int life_start(const struct life *life, struct error *err);
+
+/* ERROR_NOT_RUNNING if it does not run. `fast`: without asking its init. */
+int life_stop(const struct life *life, bool fast, struct error *err);
+
+/* Stops it if it runs, and starts it. */
+int life_restart(const struct life *life, bool fast, struct error *err);
+
+/* For the monitor: takes away what is left of the VE whose init was `init`, and starts it again if `reboot`. If that has
+ * been dealt with by somebody else meanwhile, it does nothing. */
+int life_reap(const struct life *life, pid_t init, bool reboot, struct error *err);
+
+/* Shows a stopped VE at VE_ROOT, ids as on disk. ERROR_RUNNING, ERROR_MOUNTED, ERROR_NOT_MOUNTED. */
+int life_mount(const struct life *life, struct error *err);
+int life_umount(const struct life *life, struct error *err);
+
+/* NULL: not given. */
+struct life_set {
+	const struct strvec *ip_add, *ip_del; /* "all" deletes all; deleting comes first */
+	const struct strvec *nameservers, *searchdomains; /* instead of those before */
+	const char *hostname, *name, *onboot;
+	bool save; /* into CTID.conf; else it holds until the VE stops */
+};
+
+/* Applies to a running VE at once. ERROR_ADDRESS, ERROR_ADDRESS_USED, ERROR_VE_NAME, ERROR_SAVE, … */
+int life_set(const struct life *life, const struct life_set *set, struct error *err);
+
+struct life_status {
+	bool exists, mounted, running;
+};
+
+/* Without the lock: what is true now. */
+int life_status(const struct host_config *host, unsigned ctid, struct life_status *ret,
+		struct error *err);
+
+/* ---- for the files of this folder ------------------------------------------------------------------ */
+
+/* A VE under lock, with what is true of it. */
+struct held {
+	struct lock lock;
+	struct ve_config config;
+	struct ve_state state;
+};
+
+#define HELD_INIT \
+	((struct held){ .lock = LOCK_INIT, .config = VE_CONFIG_INIT, .state = VE_STATE_INIT })
+
+/* Takes the lock and reconciles; without configuration if `exists` is false. */
+int held_take(const struct life *life, bool exists, struct held *held, struct error *err);
+void held_release(struct held *held);
+
+int start_held(const struct life *life, struct held *held, struct error *err);
+int stop_held(const struct life *life, struct held *held, bool fast, struct error *err);
+bool is_mounted(const char *root);
+int umount_held(const struct held *held, struct error *err);

@@ -1,0 +1,121 @@
+#include "runtime/life/monitor.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/interrupt.h"
+#include "runtime/cgroup.h"
+#include "runtime/life/running.h"
+#include "runtime/tenant_root.h"
+#include "runtime/wire.h"
+
+enum { PIDFD = 3, CONSOLE, LOG, FIRST_FREE };
+
+static int open_log(const struct host_config *host, unsigned ctid)
+{
+	autofree char *path = xasprintf("%s/%u.console", host->lock_dir, ctid);
+	return open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* Puts the descriptors into their places, whatever numbers they have. */
+static int arrange(int pidfd, int console, int log)
+{
+	int wanted[] = { pidfd, console, log };
+	for (int i = 0; i < 3; i++)
+		if (wanted[i] < 0 || (wanted[i] = fcntl(wanted[i], F_DUPFD, 16)) < 0)
+			return -1;
+	for (int i = 0; i < 3; i++)
+		if (dup2(wanted[i], PIDFD + i) < 0)
+			return -1;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			return -1;
+	return close_range(FIRST_FREE, ~0U, 0);
+}
+
+void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,
+		     int console)
+{
+	char vzctl[PATH_MAX], ctid_text[16], pid_text[16], fds[3][4];
+	autofree char *program = xasprintf("%s/vzmonitor", host->libexec_dir);
+	ssize_t length = readlink("/proc/self/exe", vzctl, sizeof(vzctl) - 1);
+	if (length <= 0)
+		return;
+	vzctl[length] = 0;
+	snprintf(ctid_text, sizeof(ctid_text), "%u", ctid);
+	snprintf(pid_text, sizeof(pid_text), "%d", init->pid);
+	for (int i = 0; i < 3; i++)
+		snprintf(fds[i], sizeof(fds[i]), "%d", PIDFD + i);
+	const char *argv[] = { "vzmonitor", fds[0], fds[1],    fds[2],       pid_text,
+			       vzctl,       "reap", ctid_text, pid_text,     "--conf",
+			       host->conf.path, NULL };
+	if (!host->conf.path)
+		argv[9] = NULL;
+	char *const env[] = { (char[]){ "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" },
+			      NULL };
+	if (chdir("/") == 0 && arrange(ve_process_open(init), console, open_log(host, ctid)) == 0)
+		execve(program, (char *const *)argv, env);
+}
+
+/* ---- another one ----------------------------------------------------------------------------------- */
+
+static int make_console(void *data, struct error *err)
+{
+	const int *socket = data;
+	int slave = -1;
+	char byte = 0;
+	autoclose int master = tenant_console(&slave, err);
+	if (slave >= 0)
+		close(slave);
+	if (master < 0)
+		return -1;
+	if (wire_send(*socket, &byte, 1, &master, 1) < 0)
+		return error_errno(err, errno, "giving the console to the monitor");
+	return 0;
+}
+
+static pid_t start_another(const struct host_config *host, unsigned ctid,
+			   const struct running *running, int console)
+{
+	pid_t child = fork();
+	if (child)
+		return child;
+	interrupt_reset_child();
+	setsid();
+	cgroup_leave(MONITOR_GROUP);
+	monitor_execute(host, ctid, &running->state.init, console);
+	_exit(1);
+}
+
+int monitor_ensure(const struct host_config *host, unsigned ctid, struct running *running,
+		   struct error *err)
+{
+	struct ve_state *state = &running->state;
+	int pair[2];
+	if (ve_process_alive(state, &state->monitor))
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "creating a socket pair");
+	pid_t child = start_another(host, ctid, running, pair[0]);
+	close(pair[0]);
+	int result = child < 0 ? error_errno(err, errno, "starting a monitor") : 0;
+	if (result == 0) {
+		state->monitor = ve_process_of(child);
+		result = ve_state_save(host, ctid, state, err);
+	}
+	/* Without a console a VE can live. */
+	if (result == 0)
+		running_call(running, make_console, &pair[1], &pair[1], 1, NULL);
+	close(pair[1]);
+	return result;
+}

@@ -1,0 +1,24 @@
+/*
+ * The monitor of a VE: a small static program (runtime/monitor/vzmonitor.c) that is the parent of the VE's init, keeps its
+ * console, and, when init ends, executes "vzctl reap", which takes away what is left and starts the VE again if
+ * it asked for that. If the monitor is killed the VE goes on, and the next vzctl starts another.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/host.h"
+#include "runtime/config/ve_state.h"
+
+#define MONITOR_GROUP "monitors"
+
+/* Becomes the monitor of init. `console` is a socket on which the master of its console arrives. Returns only on
+ * failure. */
+void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,
+		     int console);
+
+struct running;
+
+/* Starts another monitor if the VE's has died. It makes a new console, as the old one died with it. For the holder
+ * of the VE's lock; updates the state file. */
+int monitor_ensure(const struct host_config *host, unsigned ctid, struct running *running,
+		   struct error *err);

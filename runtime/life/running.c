@@ -1,0 +1,144 @@
+#include "runtime/life/running.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "runtime/confine.h"
+#include "runtime/wire.h"
+
+enum { FAILURE_MAX = 1 << 20 };
+
+static int not_running(unsigned ctid, struct error *err)
+{
+	error_set(err, ERROR_NOT_RUNNING, "the VE %u is not running", ctid);
+	return error_hint(err, "\"vzctl start %u\" starts it", ctid);
+}
+
+int running_open(const struct host_config *host, unsigned ctid, struct running *ret,
+		 struct error *err)
+{
+	*ret = (struct running){
+		.config = VE_CONFIG_INIT,
+		.state = VE_STATE_INIT,
+		.pidfd = -1,
+		.group = CGROUP_INIT,
+	};
+	if (ve_config_load(host, ctid, &ret->config, err) < 0 ||
+	    ve_state_load(host, ctid, &ret->state, err) < 0)
+		return -1;
+	if ((ret->state.phase != VE_RUNNING && ret->state.phase != VE_STOPPING) ||
+	    !ret->state.this_boot || (ret->pidfd = ve_process_open(&ret->state.init)) < 0)
+		return not_running(ctid, err);
+	if (cgroup_open(&ret->state.groups, &ret->group, err) < 0)
+		return -1;
+	return confine_new(&ret->confine, err);
+}
+
+void running_release(struct running *running)
+{
+	ve_config_release(&running->config);
+	ve_state_release(&running->state);
+	cgroup_close(&running->group);
+	confine_free(running->confine);
+	if (running->pidfd >= 0)
+		close(running->pidfd);
+	running->pidfd = -1;
+	running->confine = NULL;
+}
+
+/* ---- running_call() ------------------------------------------------------------------------------ */
+
+struct call {
+	running_function *function;
+	void *data;
+	const int *keep;
+	size_t keep_count;
+	int failure;
+};
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static int close_others(const struct call *call)
+{
+	size_t count = call->keep_count + 1;
+	autofree int *keep = xcalloc(count, sizeof(*keep));
+	for (size_t i = 0; i < call->keep_count; i++)
+		keep[i] = call->keep[i];
+	keep[count - 1] = call->failure;
+	qsort(keep, count, sizeof(*keep), compare);
+	unsigned next = 3;
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] < (int)next)
+			continue;
+		if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
+			return -1;
+		next = (unsigned)keep[i] + 1;
+	}
+	return close_range(next, ~0U, 0);
+}
+
+static int settle(const struct call *call, struct error *err)
+{
+	/* Of the VE; whoever replaced it by something else reads or writes our nothing. */
+	autoclose int null = open("/dev/null", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			return error_errno(err, errno, "opening /dev/null in the VE");
+	umask(022);
+	if (chdir("/") < 0 || close_others(call) < 0)
+		return error_errno(err, errno, "preparing a process in the VE");
+	return 0;
+}
+
+static int inside(void *data)
+{
+	const struct call *call = data;
+	struct error err = ERROR_INIT;
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	if (settle(call, &err) == 0 && call->function(call->data, &err) == 0)
+		return 0;
+	wire_pack_error(&text, &err);
+	write_all(call->failure, text.text, text.length, "a pipe", NULL);
+	return 1;
+}
+
+static int judge(int status, const struct strbuf *failure, struct error *err)
+{
+	if (WIFSIGNALED(status))
+		return error_set(err, ERROR_CHILD, "a process in the VE was killed by signal %d",
+				 WTERMSIG(status));
+	if (WEXITSTATUS(status) == 0 && failure->length == 0)
+		return 0;
+	return wire_unpack_error(failure->text, failure->length, err);
+}
+
+int running_call(const struct running *running, running_function *function, void *data,
+		 const int *keep, size_t keep_count, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	int failure[2], status = 0;
+	if (pipe2(failure, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "creating a pipe");
+	struct call call = { function, data, keep, keep_count, failure[1] };
+	struct entry entry = { running->pidfd, &running->group, inside, &call, failure[1] };
+	pid_t child = entry_fork(&entry, err);
+	close(failure[1]);
+	if (child > 0)
+		file_read_fd(failure[0], "a pipe", FAILURE_MAX, &text, NULL);
+	close(failure[0]);
+	if (child < 0)
+		return -1;
+	if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0)
+		return error_errno(err, errno, "waiting for a process in the VE");
+	return judge(status, &text, err);
+}

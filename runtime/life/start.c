@@ -1,0 +1,183 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/interrupt.h"
+#include "runtime/area/private.h"
+#include "runtime/cgroup.h"
+#include "runtime/confine.h"
+#include "runtime/ids.h"
+#include "runtime/life/cleanup.h"
+#include "runtime/life/launch.h"
+#include "runtime/life/life.h"
+#include "runtime/life/network.h"
+#include "runtime/namespace.h"
+
+#define GROUP_PREFIX "ve-"
+
+enum { PIDS_DEFAULT = 4096 };
+
+/* What is open while a VE starts. */
+struct start {
+	struct private_area area;
+	struct cgroup group;
+	struct id_block ids;
+	int userns;
+	void *confine;
+	struct launched launched;
+};
+
+#define START_INIT                                                             \
+	((struct start){ .area = PRIVATE_AREA_INIT,                            \
+			 .group = CGROUP_INIT,                                 \
+			 .ids = ID_BLOCK_INIT,                                 \
+			 .userns = -1,                                         \
+			 .launched = LAUNCHED_INIT })
+
+static void start_release(struct start *start)
+{
+	private_release(&start->area);
+	cgroup_close(&start->group);
+	id_block_release(&start->ids);
+	confine_free(start->confine);
+	launched_release(&start->launched);
+	if (start->userns >= 0)
+		close(start->userns);
+}
+
+static int take_ids(const struct life *life, struct held *held, struct start *start,
+		    struct error *err)
+{
+	const char *lock_dir = life->host->lock_dir;
+	int result = held->config.ids_base
+			     ? id_block_take_at(lock_dir, held->config.ids_base, life->ctid,
+						&start->ids, err)
+			     : id_block_take(lock_dir, &start->ids, err);
+	if (result == 0)
+		held->state.ids_base = start->ids.base;
+	return result;
+}
+
+/* Everything that is made is in the state file before. */
+static int prepare(const struct life *life, struct held *held, struct start *start,
+		   struct error *err)
+{
+	if (take_ids(life, held, start, err) < 0)
+		return -1;
+	autofree char *name = xasprintf(GROUP_PREFIX "%u-%u", life->ctid, start->ids.base);
+	struct cgroup_spec spec = { .name = name, .pids_max = PIDS_DEFAULT, .stays = true };
+	if (cgroup_plan(&spec, &start->group, err) < 0)
+		return -1;
+	for (size_t i = 0; i < start->group.folders.count; i++)
+		strvec_push(&held->state.groups, start->group.folders.items[i]);
+	held->state.phase = VE_STARTING;
+	held->state.this_boot = true;
+	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0)
+		return -1;
+	unsigned base = start->ids.base;
+	if (id_block_keep(&start->ids, life->ctid, err) < 0 ||
+	    cgroup_create(&spec, &start->group, err) < 0)
+		return -1;
+	start->userns = namespace_user_new(base, err);
+	return start->userns < 0 ? -1 : confine_new(&start->confine, err);
+}
+
+static int begin(const struct life *life, struct held *held, struct start *start,
+		 struct error *err)
+{
+	struct launch launch = {
+		.host = life->host,
+		.config = &held->config,
+		.area = &start->area,
+		.group = &start->group,
+		.confine = start->confine,
+		.userns = start->userns,
+		.base = held->state.ids_base,
+	};
+	int result = launch_begin(&launch, &start->launched, err);
+	held->state.init = start->launched.init;
+	held->state.monitor = start->launched.monitor;
+	if (result < 0)
+		return -1;
+	return cgroup_delegate(&start->group, launch.base, err);
+}
+
+/* RUNNING is said before it is true: if this process dies in between, init either ends, which is seen, or runs. */
+static int go(const struct life *life, struct held *held, struct start *start, struct error *err)
+{
+	if (network_attach(life->host, &held->config, &held->state, life->report, err) < 0)
+		return -1;
+	held->state.phase = VE_RUNNING;
+	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0 || interrupt_check(err) < 0)
+		return -1;
+	return launch_go(&start->launched, err);
+}
+
+int start_held(const struct life *life, struct held *held, struct error *err)
+{
+	AUTO(start_release) struct start start = START_INIT;
+	if (held->config.disabled) {
+		error_set(err, ERROR_DISABLED, "the VE %u is disabled", life->ctid);
+		return error_hint(err, "remove DISABLED from %s", held->config.conf.path);
+	}
+	if (private_open(life->host, &held->config, &start.area, err) < 0)
+		return -1;
+	if (is_mounted(held->config.root) && umount_held(held, err) < 0)
+		return -1;
+	if (prepare(life, held, &start, err) == 0 && begin(life, held, &start, err) == 0 &&
+	    go(life, held, &start, err) == 0)
+		return 0;
+	cleanup_stopped(life->host, life->ctid, &held->state, NULL);
+	return -1;
+}
+
+int life_start(const struct life *life, struct error *err)
+{
+	AUTO(held_release) struct held held = HELD_INIT;
+	if (held_take(life, true, &held, err) < 0)
+		return -1;
+	if (held.state.phase == VE_RUNNING)
+		return error_set(err, ERROR_RUNNING, "the VE %u is running already", life->ctid);
+	if (start_held(life, &held, err) < 0)
+		return error_wrap(err, "starting the VE %u", life->ctid);
+	return 0;
+}
+
+int life_restart(const struct life *life, bool fast, struct error *err)
+{
+	AUTO(held_release) struct held held = HELD_INIT;
+	if (held_take(life, true, &held, err) < 0)
+		return -1;
+	if (held.state.phase == VE_RUNNING && stop_held(life, &held, fast, err) < 0)
+		return -1;
+	if (start_held(life, &held, err) < 0)
+		return error_wrap(err, "starting the VE %u", life->ctid);
+	return 0;
+}
+
+int life_reap(const struct life *life, pid_t init, bool reboot, struct error *err)
+{
+	AUTO(held_release) struct held held = HELD_INIT;
+	struct ve_state before;
+	/* Who stops it, or has started it again since, holds the lock or has put another number there. */
+	if (ve_state_load(life->host, life->ctid, &before, err) < 0)
+		return -1;
+	pid_t known = before.init.pid;
+	ve_state_release(&before);
+	if (known != init)
+		return 0;
+	if (ve_lock(life->host, life->ctid, life->timeout_s, NULL, NULL, &held.lock, err) < 0 ||
+	    ve_state_load(life->host, life->ctid, &held.state, err) < 0)
+		return -1;
+	if (held.state.init.pid != init || ve_process_alive(&held.state, &held.state.init))
+		return 0;
+	if (cleanup_stopped(life->host, life->ctid, &held.state, err) < 0)
+		return -1;
+	if (!reboot)
+		return 0;
+	if (ve_config_load(life->host, life->ctid, &held.config, err) < 0)
+		return -1;
+	return start_held(life, &held, err);
+}

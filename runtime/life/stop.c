@@ -1,0 +1,151 @@
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/interrupt.h"
+#include "runtime/confine.h"
+#include "runtime/life/cleanup.h"
+#include "runtime/life/init_kind.h"
+#include "runtime/life/life.h"
+#include "runtime/life/monitor.h"
+#include "runtime/life/running.h"
+
+enum { KILL_WAIT_MS = 10000, STEP_MS = 250 };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* 1 when it has ended, 0 when the time is over, -1 when we are interrupted. */
+static int wait_end(const struct life *life, int pidfd, int64_t limit_ms, struct error *err)
+{
+	struct pollfd polled[] = { { .fd = pidfd, .events = POLLIN },
+				   { .fd = interrupt_fd(), .events = POLLIN } };
+	int64_t begun = now_ms();
+	bool told = false;
+	for (;;) {
+		int64_t passed = now_ms() - begun;
+		int wait = (int)(limit_ms - passed < STEP_MS ? limit_ms - passed : STEP_MS);
+		if (poll(polled, 2, wait > 0 ? wait : 0) < 0 && errno != EINTR)
+			return error_errno(err, errno, "waiting for the VE's init");
+		if (interrupt_check(err) < 0)
+			return -1;
+		if (polled[0].revents)
+			return 1;
+		if (passed >= limit_ms)
+			return 0;
+		if (passed >= 1000 && !told)
+			report_phase(life->report, "waiting for the VE to shut down", REPORT_ITEMS,
+				     (uint64_t)limit_ms / 1000, 100);
+		told |= passed >= 1000;
+		if (told)
+			report_progress(life->report, (uint64_t)passed / 1000, NULL);
+	}
+}
+
+struct halting {
+	const char *program;
+	void *confine;
+};
+
+static int run_halt(void *data, struct error *err)
+{
+	struct halting *halting = data;
+	char *const argv[] = { (char *)(uintptr_t)halting->program, NULL };
+	char *const env[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" },
+			      (char[]){ "INIT_VERSION=vz" }, NULL };
+	if (confine_apply(halting->confine, err) < 0)
+		return -1;
+	execve(halting->program, argv, env);
+	return error_errno(err, errno, "executing %s in the VE", halting->program);
+}
+
+/* false if there is no way to ask it. */
+static bool ask(const struct life *life, const struct running *running)
+{
+	const struct init_kind *kind = init_kind_of(running->state.init.pid);
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	report_detail(life->report, "the VE's init is %s", kind->name);
+	if (kind->signal)
+		return pidfd_send_signal(running->pidfd, kind->signal, NULL, 0) == 0;
+	if (!kind->command)
+		return false;
+	struct halting halting = { kind->command, running->confine };
+	/* It may well be killed by what it has brought about. */
+	return running_call(running, run_halt, &halting, NULL, 0, &why) == 0 ||
+	       why.kind == ERROR_CHILD;
+}
+
+static int kill_all(const struct life *life, const struct running *running, struct error *err)
+{
+	pidfd_send_signal(running->pidfd, SIGKILL, NULL, 0);
+	int ended = wait_end(life, running->pidfd, KILL_WAIT_MS, err);
+	if (ended > 0)
+		return 0;
+	if (ended == 0) {
+		error_set(err, ERROR_STOP, "the VE's init does not die");
+		error_hint(err, "a process in it hangs in the kernel: \"ps -o pid,stat,wchan,cmd\" "
+				"shows state D");
+	}
+	return -1;
+}
+
+static int end_init(const struct life *life, struct running *running, bool fast, struct error *err)
+{
+	if (fast)
+		return kill_all(life, running, err);
+	/* Without somebody at the console, each of systemd's lines there costs it a second. */
+	monitor_ensure(life->host, life->ctid, running, NULL);
+	if (!ask(life, running))
+		return kill_all(life, running, err);
+	unsigned limit_s = running->config.stop_timeout_s;
+	int ended = wait_end(life, running->pidfd, limit_s * 1000LL, err);
+	report_phase_end(life->report);
+	if (ended < 0)
+		return -1;
+	if (ended)
+		return 0;
+	report_warning(life->report, NULL, "the VE %u did not shut down within %u s and is killed",
+		       life->ctid, limit_s);
+	return kill_all(life, running, err);
+}
+
+int stop_held(const struct life *life, struct held *held, bool fast, struct error *err)
+{
+	AUTO(running_release) struct running running = { .pidfd = -1 };
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	held->state.phase = VE_STOPPING;
+	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0)
+		return -1;
+	if (running_open(life->host, life->ctid, &running, &why) == 0) {
+		if (end_init(life, &running, fast, err) < 0)
+			return error_wrap(err, "stopping the VE %u", life->ctid);
+	} else if (why.kind != ERROR_NOT_RUNNING) {
+		error_move(err, &why);
+		return -1;
+	}
+	return cleanup_stopped(life->host, life->ctid, &held->state, err);
+}
+
+int life_stop(const struct life *life, bool fast, struct error *err)
+{
+	AUTO(held_release) struct held held = HELD_INIT;
+	if (held_take(life, true, &held, err) < 0)
+		return -1;
+	if (held.state.phase != VE_RUNNING) {
+		if (is_mounted(held.config.root))
+			return umount_held(&held, err);
+		return error_set(err, ERROR_NOT_RUNNING, "the VE %u is not running", life->ctid);
+	}
+	return stop_held(life, &held, fast, err);
+}

@@ -1,0 +1,14 @@
+/* The file systems of a tenant's VE that are its own and no part of its private area. */
+#pragma once
+
+#include "base/error.h"
+
+/*
+ * In the VE's first process, in its namespaces, as its root: makes `tree` (a mount) the root; puts `dev` (a
+ * mount, device.h) and new proc, sysfs, devpts, mqueue, tmpfs, and cgroup2 if the host has one, where they
+ * belong. Nothing of the host is in sight afterwards.
+ */
+int tenant_root_enter(int tree, int dev, struct error *err);
+
+/* Opens a new terminal in the VE, shows it as /dev/console, returns its master; the slave is in *slave. */
+int tenant_console(int *slave, struct error *err);
