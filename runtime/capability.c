@@ -23,8 +23,8 @@ static const unsigned kept[] = {
 /* They would count only in the VE's own user namespace, where nothing of theirs is. Without them programs
  * find out at once, and do not try. */
 static const unsigned never[] = {
-	CAP_SYS_MODULE, CAP_SYS_RAWIO,     CAP_SYS_TIME,    CAP_SYSLOG,     CAP_MAC_ADMIN,
-	CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND, CAP_SYS_PACCT,   CAP_AUDIT_READ, CAP_AUDIT_CONTROL,
+	CAP_SYS_MODULE, CAP_SYS_RAWIO,     CAP_SYS_TIME,     CAP_SYSLOG,     CAP_MAC_ADMIN,
+	CAP_WAKE_ALARM, CAP_BLOCK_SUSPEND, CAP_SYS_PACCT,    CAP_AUDIT_READ, CAP_AUDIT_CONTROL,
 	CAP_PERFMON,    CAP_BPF,           CAP_MAC_OVERRIDE,
 };
 

@@ -326,23 +326,28 @@ int cgroup_delegate(const struct cgroup *group, unsigned base, struct error *err
 	return 0;
 }
 
-static void leave_hierarchy(const char *controller, const char *name)
+static char *make_shared(const char *controller, const char *name)
 {
 	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controller);
 	if (!found.mount)
-		return;
+		return NULL;
 	autofree char *folder = folder_in(&found, name, true);
 	prepare_slice(folder);
 	mkdir(folder, 0755);
-	/* v1's `tasks` is cheaper: see cgroup_join_v1(). */
-	if (write_file(folder, "tasks", "0") < 0)
-		write_file(folder, "cgroup.procs", "0");
+	return steal_ptr(folder);
 }
 
-void cgroup_leave(const char *name)
+int cgroup_shared_open(const char *name)
 {
-	leave_hierarchy(SYSTEMD, name);
-	leave_hierarchy(NULL, name);
+	autofree char *folder = make_shared(NULL, name);
+	return folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+}
+
+void cgroup_shared_join_v1(const char *name)
+{
+	autofree char *folder = make_shared(SYSTEMD, name);
+	if (folder)
+		write_file(folder, "tasks", "0");
 }
 
 void cgroup_tidy(const char *name)

@@ -55,9 +55,13 @@ int cgroup_join_v1(const struct cgroup *group);
 /* Gives the v2 group to the VE's root, who divides it further as its own service manager likes. */
 int cgroup_delegate(const struct cgroup *group, unsigned base, struct error *err);
 
-/* The calling process leaves its login's scope for the group vz.slice/NAME, if there is a hierarchy that scopes are
- * in. Not being able to is no failure. */
-void cgroup_leave(const char *name);
+/* The v2 group vz.slice/NAME as a directory, made if it is not there, for a process that is to outlive the login's
+ * scope that its parent is in; -1 if there is none. To be born in it is cheap, to move there is not. */
+int cgroup_shared_open(const char *name);
+
+/* Moves the calling process to the v1 group of that name, if the host has a hierarchy that scopes are in. Not being
+ * able to is no failure. */
+void cgroup_shared_join_v1(const char *name);
 
 /* Removes vz.slice and the groups of that name in it, if they are empty. */
 void cgroup_tidy(const char *name);

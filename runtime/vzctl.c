@@ -16,9 +16,9 @@
 #include "runtime/life/life.h"
 
 static const struct command *const commands[] = {
-	&command_create, &command_start,  &command_stop,   &command_restart,   &command_status,
-	&command_set,    &command_enter,  &command_exec,   &command_exec2,     &command_runscript,
-	&command_cp,     &command_export, &command_mount,  &command_umount,    &command_destroy,
+	&command_create, &command_start,  &command_stop,  &command_restart, &command_status,
+	&command_set,    &command_enter,  &command_exec,  &command_exec2,   &command_runscript,
+	&command_cp,     &command_export, &command_mount, &command_umount,  &command_destroy,
 	&command_delete, &command_reap,
 };
 
@@ -236,8 +236,7 @@ static int main_with(int argc, char **argv, struct error *err)
 		return help_wanted ? 0 : exit_code_find(exit_codes, ERROR_USAGE);
 	}
 	vzctl.json = program.json;
-	vzctl.report =
-		program_report("vzctl", call.command ? call.command->name : NULL, &program);
+	vzctl.report = program_report("vzctl", call.command ? call.command->name : NULL, &program);
 	if (ret == 0)
 		ret = run(&call, &result, err);
 	return finish(&result, ret, err);

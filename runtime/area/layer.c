@@ -51,8 +51,8 @@ static int unpack_task(size_t index, void *data, struct strbuf *result, struct e
 	struct image_unpacked unpacked;
 	char hex[DIGEST_MAX * 2 + 1];
 	(void)index;
-	if (unpacking->userns >= 0 && (setns(unpacking->userns, CLONE_NEWUSER) < 0 ||
-				       namespace_become_root() < 0))
+	if (unpacking->userns >= 0 &&
+	    (setns(unpacking->userns, CLONE_NEWUSER) < 0 || namespace_become_root() < 0))
 		return error_errno(err, errno, "taking the ids of the VE");
 	if (image_unpack(&unpacking->unpack, &unpacked, err) < 0 ||
 	    make_mount_points(unpacking->unpack.tree, err) < 0)
@@ -75,8 +75,8 @@ static int unpack_done(size_t index, void *data, const char *result, size_t size
 	return 0;
 }
 
-int layer_unpack(const char *tarball, int tree, int userns, struct report *report,
-		 char digest[65], struct error *err)
+int layer_unpack(const char *tarball, int tree, int userns, struct report *report, char digest[65],
+		 struct error *err)
 {
 	autoclose int fd = open(tarball, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -230,8 +230,9 @@ int layer_open(const struct host_config *host, const char *digest, struct layer 
 		return 0;
 	error_set(err, ERROR_NO_PRIVATE, "the VE's layer %s cannot be opened: %s", path,
 		  strerror(errno));
-	return error_hint(err, "an overlay VE needs the layer that it was created from; restore it "
-			       "from a backup of %s/layer",
+	return error_hint(err,
+			  "an overlay VE needs the layer that it was created from; restore it "
+			  "from a backup of %s/layer",
 			  host->template_dir);
 }
 

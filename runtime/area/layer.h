@@ -33,5 +33,5 @@ void layer_release(struct layer *layer);
 
 /* Unpacks a tarball into a folder, by a child with threads. With `userns` (or -1) the files get the ids of that
  * user namespace on disk. Then makes the folders that a VE's own file systems are mounted on. */
-int layer_unpack(const char *tarball, int tree, int userns, struct report *report,
-		 char digest[65], struct error *err);
+int layer_unpack(const char *tarball, int tree, int userns, struct report *report, char digest[65],
+		 struct error *err);

@@ -44,8 +44,9 @@ int private_open(const struct host_config *host, const struct ve_config *config,
 	else if (config->layout == VE_LAYOUT_OVERLAY && faccessat(ret->dir, "upper", F_OK, 0) < 0)
 		missing = "/upper";
 	if (missing) {
-		error_set(err, ERROR_NO_PRIVATE, "the private area of the VE %u, %s%s, cannot be opened: %s",
-			  config->ctid, config->private_area, missing, strerror(errno));
+		error_set(err, ERROR_NO_PRIVATE,
+			  "the private area of the VE %u, %s%s, cannot be opened: %s", config->ctid,
+			  config->private_area, missing, strerror(errno));
 		return error_hint(err, "restore it from a backup, or see VE_PRIVATE and VE_LAYOUT "
 				       "in the VE's configuration");
 	}
@@ -169,8 +170,9 @@ static int mount_overlay(const char *target, const char *lower, const char *priv
 	if (mount("overlay", target, "overlay", flags, options) == 0)
 		return 0;
 	int number = errno;
-	error_set(err, number == ENODEV || number == EINVAL || number == EPERM ? ERROR_CONTAINER
-										: ERROR_MOUNT,
+	error_set(err,
+		  number == ENODEV || number == EINVAL || number == EPERM ? ERROR_CONTAINER
+									  : ERROR_MOUNT,
 		  "mounting the VE's overlay: %s", strerror(number));
 	return error_hint(err, "the kernel's log (dmesg) says why; --layout simfs does without it");
 }
@@ -180,8 +182,7 @@ static int check_writable(struct error *err)
 {
 	struct stat st;
 	if (access(PRIVATE "/work/work", F_OK) < 0 || stat(MERGED, &st) < 0) {
-		error_set(err, ERROR_CONTAINER,
-			  "overlay cannot be written here with mapped ids");
+		error_set(err, ERROR_CONTAINER, "overlay cannot be written here with mapped ids");
 		return error_hint(err, "it takes Linux 5.19 or newer; --layout simfs does without");
 	}
 	return 0;

@@ -39,7 +39,7 @@ static char *full_name(const struct host_config *host, const char *template)
 	strvec_push(&roots, host->template_dir);
 	strvec_push(&roots, host->data_dir);
 	return template_name_resolve(&name, template, &roots, NULL) < 0 ? NULL
-									 : template_name_text(&name);
+									: template_name_text(&name);
 }
 
 static bool find(const struct host_config *host, const char *template, char **ret, char **name)
@@ -65,8 +65,9 @@ static int not_found(const struct host_config *host, const char *template, struc
 {
 	error_set(err, ERROR_NO_BUILD, "the template %s is not in %s/cache", template,
 		  host->template_dir);
-	return error_hint(err, "\"vzpkg list\" shows which there are, \"vzpkg create-cache %s\" "
-			       "builds it",
+	return error_hint(err,
+			  "\"vzpkg list\" shows which there are, \"vzpkg create-cache %s\" "
+			  "builds it",
 			  template);
 }
 
@@ -120,8 +121,7 @@ int template_find(const struct host_config *host, const char *template, bool bui
 		return 0;
 	if (!build)
 		return not_found(host, template, err);
-	report_info(report,
-		    "the template %s has no cache yet; building it", template);
+	report_info(report, "the template %s has no cache yet; building it", template);
 	if (build_cache(host, template, err) < 0)
 		return -1;
 	return find(host, template, ret, name) ? 0 : not_found(host, template, err);

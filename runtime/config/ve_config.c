@@ -172,7 +172,8 @@ static int get_ids(const struct host_config *host, struct ve_config *config, str
 static int get_layout(const struct host_config *host, struct ve_config *config, struct error *err)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	const char *layout = get(host, config, "VE_LAYOUT"), *layer = conf_get(&config->conf, "VE_LAYER");
+	const char *layout = get(host, config, "VE_LAYOUT"),
+		   *layer = conf_get(&config->conf, "VE_LAYER");
 	/* The keys of OpenVZ's configuration files that are taken over. */
 	if (layout && ve_layout_parse(layout, &config->layout, &why) < 0)
 		return mistake(host, config, "VE_LAYOUT", why.message, err);

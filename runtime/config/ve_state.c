@@ -115,6 +115,15 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 	return 0;
 }
 
+/* As base/conf.h reads it. */
+static void add_text(struct strbuf *text, const char *key, const char *value)
+{
+	strbuf_addf(text, "%s=\"", key);
+	for (const char *c = value; *c; c++)
+		strbuf_addf(text, strchr("\"\\", *c) ? "\\%c" : "%c", *c);
+	strbuf_adds(text, "\"\n");
+}
+
 static void add_number(struct strbuf *text, const char *key, uint64_t value)
 {
 	if (value)
@@ -137,7 +146,7 @@ static void render(const struct ve_state *state, struct strbuf *text)
 	if (state->device)
 		strbuf_addf(text, "DEVICE=%s\n", state->device);
 	if (state->private_area)
-		strbuf_addf(text, "PRIVATE='%s'\n", state->private_area);
+		add_text(text, "PRIVATE", state->private_area);
 }
 
 /* Not file_write_atomic(): what it says holds for this boot alone, so it need not outlive a power loss; a
@@ -149,8 +158,8 @@ static int replace(int dir, const char *name, const struct strbuf *text, bool du
 	if (durable)
 		return file_write_atomic(dir, name, 0644, text->text, text->length, err);
 	autofree char *temporary = xasprintf("%s.new", name);
-	autoclose int fd = openat(dir, temporary,
-				  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	autoclose int fd =
+		openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return error_errno(err, errno, "creating %s", temporary);
 	if (write_all(fd, text->text, text->length, temporary, err) < 0)

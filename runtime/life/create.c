@@ -279,8 +279,7 @@ static int publish(const struct making *making, const struct strbuf *text,
 	autofree char *name = xasprintf("%u.conf", making->life->ctid);
 	autofree char *temporary = xasprintf("%s.tmp-new", name);
 	autoclose int dir = dir_open(AT_FDCWD, host->ve_confdir, true, 0755, err);
-	if (dir < 0 ||
-	    file_write_atomic(dir, temporary, 0644, text->text, text->length, err) < 0 ||
+	if (dir < 0 || file_write_atomic(dir, temporary, 0644, text->text, text->length, err) < 0 ||
 	    conf_edit(dir, temporary, changes, count, err) < 0)
 		return -1;
 	if (renameat(dir, temporary, dir, name) < 0)
@@ -374,7 +373,8 @@ static int create(struct making *making, struct error *err)
 
 int life_create(const struct life *life, const struct life_create *request, struct error *err)
 {
-	AUTO(making_release) struct making making = {
+	AUTO(making_release)
+	struct making making = {
 		.life = life,
 		.create = request,
 		.held = HELD_INIT,

@@ -1,5 +1,6 @@
 #include "runtime/life/init_kind.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,10 +14,14 @@
 
 /*
  * By the name of the program. systemd(1): SIGRTMIN+3 halts, and is 37 for the kernel's numbers whatever libc calls
- * SIGRTMIN here. sysvinit is asked through /run/initctl, which halt(8) knows. BusyBox: SIGUSR2 is poweroff.
+ * SIGRTMIN here. sysvinit is asked through /run/initctl, which telinit(8) knows; halt(8) would ask only if
+ * it finds the runlevel in utmp, and else not run a single script. BusyBox: SIGUSR2 is poweroff.
  * OpenRC's init and runit are like sysvinit.
  */
 enum { SYSTEMD_HALT = 37 };
+
+static const char *const telinit[] = { "/sbin/telinit", "0", NULL };
+static const char *const openrc[] = { "/sbin/openrc-shutdown", "-p", "now", NULL };
 
 static const struct {
 	const char *program;
@@ -24,9 +29,9 @@ static const struct {
 } kinds[] = {
 	{ "systemd", { "systemd", SYSTEMD_HALT, NULL } },
 	{ "busybox", { "busybox", SIGUSR2, NULL } },
-	{ "init", { "sysvinit", 0, "/sbin/halt" } },
-	{ "upstart", { "upstart", 0, "/sbin/halt" } },
-	{ "openrc-init", { "openrc", 0, "/sbin/halt" } },
+	{ "init", { "sysvinit", 0, telinit } },
+	{ "upstart", { "upstart", 0, telinit } },
+	{ "openrc-init", { "openrc", 0, openrc } },
 	{ "runit", { "runit", SIGCONT, NULL } },
 };
 
@@ -34,17 +39,19 @@ static const struct init_kind by_power = { "one that knows SIGPWR", SIGPWR, NULL
 static const struct init_kind by_term = { "one that knows SIGTERM", SIGTERM, NULL };
 static const struct init_kind unknown = { "unknown", 0, NULL };
 
-/* proc(5), SigCgt: a set of signals as a number, the lowest bit for signal 1. */
+/* proc(5), SigCgt and SigBlk: sets of signals as numbers, the lowest bit for signal 1. What is blocked is waited for
+ * (sigwaitinfo(2), signalfd(2)). */
 static uint64_t caught(pid_t init)
 {
 	autofree char *path = xasprintf("/proc/%d/status", init), *line = NULL;
 	autofclose FILE *file = fopen(path, "re");
-	unsigned long long set = 0;
+	unsigned long long set, all = 0;
 	size_t size = 0;
 	while (file && getline(&line, &size, file) > 0)
-		if (sscanf(line, "SigCgt: %llx", &set) == 1)
-			break;
-	return set;
+		if (sscanf(line, "SigCgt: %llx", &set) == 1 ||
+		    sscanf(line, "SigBlk: %llx", &set) == 1)
+			all |= set;
+	return all;
 }
 
 static bool catches(uint64_t set, int signal)
@@ -52,7 +59,8 @@ static bool catches(uint64_t set, int signal)
 	return set >> (signal - 1) & 1;
 }
 
-const struct init_kind *init_kind_of(pid_t init)
+/* The program's name without its folder; an empty one if it cannot be told. To be freed. */
+static char *program_of(pid_t init)
 {
 	char target[PATH_MAX];
 	autofree char *link = xasprintf("/proc/%d/exe", init);
@@ -61,14 +69,35 @@ const struct init_kind *init_kind_of(pid_t init)
 	char *deleted = strstr(target, " (deleted)"); /* it was upgraded meanwhile */
 	if (deleted)
 		*deleted = 0;
-	const char *slash = strrchr(target, '/'), *program = slash ? slash + 1 : target;
+	const char *slash = strrchr(target, '/');
+	return xstrdup(slash ? slash + 1 : target);
+}
+
+/* As the process calls itself: busybox is many programs. */
+static bool calls_itself_init(pid_t init)
+{
+	char name[16] = "";
+	autofree char *path = xasprintf("/proc/%d/comm", init);
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, name, sizeof(name) - 1) > 0 && !strcmp(name, "init\n");
+}
+
+/* A small init of somebody's own may have one of the names, too. What busybox waits for by sigtimedwait(2)
+ * cannot be seen. */
+static bool fits(const struct init_kind *kind, pid_t init, uint64_t set)
+{
+	if (kind->command)
+		return catches(set, SIGHUP) || catches(set, SIGALRM);
+	return kind->signal >= 32 || catches(set, kind->signal) ||
+	       (!strcmp(kind->name, "busybox") && calls_itself_init(init));
+}
+
+const struct init_kind *init_kind_of(pid_t init)
+{
+	autofree char *program = program_of(init);
 	uint64_t set = caught(init);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		/* A small init of somebody's own may have one of these names, too. */
-		if (!strcmp(program, kinds[i].program) &&
-		    (kinds[i].kind.command ? catches(set, SIGHUP) || catches(set, SIGALRM)
-					   : kinds[i].kind.signal >= 32 ||
-						     catches(set, kinds[i].kind.signal)))
+		if (!strcmp(program, kinds[i].program) && fits(&kinds[i].kind, init, set))
 			return &kinds[i].kind;
 	if (catches(set, SIGPWR))
 		return &by_power;

@@ -6,7 +6,7 @@
 struct init_kind {
 	const char *name; /* "systemd" */
 	int signal; /* 0: none */
-	const char *command; /* run in the VE; NULL: none */
+	const char *const *command; /* argument vector, run in the VE; NULL: none */
 };
 
 /* What the process is, seen from the host: by its program, and else by the signals that it catches; a signal that

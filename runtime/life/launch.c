@@ -161,8 +161,8 @@ static int run_init(const struct start *start, struct error *err)
 	/* A copy that is in no place yet; the flags of the one that the mounter made are locked in it. Taken
 	 * while folders of the host's root can still be passed. */
 	tree = mount_copy(AT_FDCWD, launch->host->lock_dir, err);
-	if (tree < 0 || become_init(launch, err) < 0 || tenant_root_enter(tree, start->dev, err) < 0 ||
-	    open_console(start, &console, err) < 0)
+	if (tree < 0 || become_init(launch, err) < 0 ||
+	    tenant_root_enter(tree, start->dev, err) < 0 || open_console(start, &console, err) < 0)
 		return -1;
 	mask_units();
 	if (wait_for_go(start->pairs.control[1], err) < 0 ||
@@ -195,8 +195,7 @@ static int mount_root(const struct launch *launch, struct error *err)
 		return -1;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return error_errno(err, errno, "creating a mount namespace");
-	autoclose int fd =
-		private_mount(&copies, launch->base, place, err);
+	autoclose int fd = private_mount(&copies, launch->base, place, err);
 	if (fd < 0 || mount_place(fd, place, err) < 0)
 		return -1;
 	if (chdir("/") < 0)
@@ -244,7 +243,7 @@ static void monitor_main(struct start *start)
 	interrupt_reset_child();
 	setsid();
 	close(start->pairs.control[0]);
-	cgroup_leave(MONITOR_GROUP);
+	cgroup_shared_join_v1(MONITOR_GROUP);
 	pid_t child = fork();
 	if (child == 0)
 		_exit(mounter_main(start));
@@ -305,7 +304,8 @@ static int begin(const struct launch *launch, struct start *start, int report[2]
 	start->dev = device_folder_new(launch->base, err);
 	if (start->dev < 0)
 		return -1;
-	pid_t monitor = fork();
+	autoclose int group = cgroup_shared_open(MONITOR_GROUP);
+	pid_t monitor = namespace_fork(group);
 	if (monitor == 0) {
 		close(report[0]);
 		monitor_main(start);

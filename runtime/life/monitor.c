@@ -15,6 +15,7 @@
 #include "base/interrupt.h"
 #include "runtime/cgroup.h"
 #include "runtime/life/running.h"
+#include "runtime/namespace.h"
 #include "runtime/tenant_root.h"
 #include "runtime/wire.h"
 
@@ -56,9 +57,8 @@ void monitor_execute(const struct host_config *host, unsigned ctid, const struct
 	snprintf(pid_text, sizeof(pid_text), "%d", init->pid);
 	for (int i = 0; i < 3; i++)
 		snprintf(fds[i], sizeof(fds[i]), "%d", PIDFD + i);
-	const char *argv[] = { "vzmonitor", fds[0], fds[1],    fds[2],       pid_text,
-			       vzctl,       "reap", ctid_text, pid_text,     "--conf",
-			       host->conf.path, NULL };
+	const char *argv[] = { "vzmonitor", fds[0],    fds[1],   fds[2],   pid_text,        vzctl,
+			       "reap",      ctid_text, pid_text, "--conf", host->conf.path, NULL };
 	if (!host->conf.path)
 		argv[9] = NULL;
 	char *const env[] = { (char[]){ "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" },
@@ -87,12 +87,13 @@ static int make_console(void *data, struct error *err)
 static pid_t start_another(const struct host_config *host, unsigned ctid,
 			   const struct running *running, int console)
 {
-	pid_t child = fork();
+	autoclose int group = cgroup_shared_open(MONITOR_GROUP);
+	pid_t child = namespace_fork(group);
 	if (child)
 		return child;
 	interrupt_reset_child();
 	setsid();
-	cgroup_leave(MONITOR_GROUP);
+	cgroup_shared_join_v1(MONITOR_GROUP);
 	monitor_execute(host, ctid, &running->state.init, console);
 	_exit(1);
 }

@@ -58,8 +58,9 @@ int umount_held(const struct held *held, struct error *err)
 		return 0;
 	int number = errno;
 	error_set(err, ERROR_UMOUNT, "unmounting %s: %s", root, strerror(number));
-	return number == EBUSY ? error_hint(err, "a program of the host uses it: \"fuser -vm %s\" "
-						 "shows which",
+	return number == EBUSY ? error_hint(err,
+					    "a program of the host uses it: \"fuser -vm %s\" "
+					    "shows which",
 					    root)
 			       : -1;
 }

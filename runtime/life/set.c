@@ -137,8 +137,7 @@ static int change(const struct life *life, const struct life_set *set, struct ve
 {
 	if (delete_addresses(life, config, set->ip_del, err) < 0 ||
 	    add_addresses(config, set->ip_add, err) < 0 ||
-	    check_own_name(life, set->name, err) < 0 ||
-	    check_servers(set->nameservers, err) < 0 ||
+	    check_own_name(life, set->name, err) < 0 || check_servers(set->nameservers, err) < 0 ||
 	    (set->hostname && check_hostname(set->hostname, err) < 0))
 		return -1;
 	if (set->onboot && strcmp(set->onboot, "yes") != 0 && strcmp(set->onboot, "no") != 0)

@@ -29,11 +29,11 @@ struct start {
 	struct launched launched;
 };
 
-#define START_INIT                                                             \
-	((struct start){ .area = PRIVATE_AREA_INIT,                            \
-			 .group = CGROUP_INIT,                                 \
-			 .ids = ID_BLOCK_INIT,                                 \
-			 .userns = -1,                                         \
+#define START_INIT                                  \
+	((struct start){ .area = PRIVATE_AREA_INIT, \
+			 .group = CGROUP_INIT,      \
+			 .ids = ID_BLOCK_INIT,      \
+			 .userns = -1,              \
 			 .launched = LAUNCHED_INIT })
 
 static void start_release(struct start *start)
@@ -51,10 +51,9 @@ static int take_ids(const struct life *life, struct held *held, struct start *st
 		    struct error *err)
 {
 	const char *lock_dir = life->host->lock_dir;
-	int result = held->config.ids_base
-			     ? id_block_take_at(lock_dir, held->config.ids_base, life->ctid,
-						&start->ids, err)
-			     : id_block_take(lock_dir, &start->ids, err);
+	int result = held->config.ids_base ? id_block_take_at(lock_dir, held->config.ids_base,
+							      life->ctid, &start->ids, err)
+					   : id_block_take(lock_dir, &start->ids, err);
 	if (result == 0)
 		held->state.ids_base = start->ids.base;
 	return result;
@@ -84,8 +83,7 @@ static int prepare(const struct life *life, struct held *held, struct start *sta
 	return start->userns < 0 ? -1 : confine_new(&start->confine, err);
 }
 
-static int begin(const struct life *life, struct held *held, struct start *start,
-		 struct error *err)
+static int begin(const struct life *life, struct held *held, struct start *start, struct error *err)
 {
 	struct launch launch = {
 		.host = life->host,
@@ -110,7 +108,8 @@ static int go(const struct life *life, struct held *held, struct start *start, s
 	if (network_attach(life->host, &held->config, &held->state, life->report, err) < 0)
 		return -1;
 	held->state.phase = VE_RUNNING;
-	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0 || interrupt_check(err) < 0)
+	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0 ||
+	    interrupt_check(err) < 0)
 		return -1;
 	return launch_go(&start->launched, err);
 }

@@ -54,20 +54,18 @@ static int wait_end(const struct life *life, int pidfd, int64_t limit_ms, struct
 }
 
 struct halting {
-	const char *program;
+	const char *const *argv;
 	void *confine;
 };
 
 static int run_halt(void *data, struct error *err)
 {
 	struct halting *halting = data;
-	char *const argv[] = { (char *)(uintptr_t)halting->program, NULL };
-	char *const env[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" },
-			      (char[]){ "INIT_VERSION=vz" }, NULL };
+	char *const env[] = { (char[]){ "PATH=/usr/sbin:/usr/bin:/sbin:/bin" }, NULL };
 	if (confine_apply(halting->confine, err) < 0)
 		return -1;
-	execve(halting->program, argv, env);
-	return error_errno(err, errno, "executing %s in the VE", halting->program);
+	execve(halting->argv[0], (char *const *)(uintptr_t)halting->argv, env);
+	return error_errno(err, errno, "executing %s in the VE", halting->argv[0]);
 }
 
 /* false if there is no way to ask it. */

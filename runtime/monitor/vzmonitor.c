@@ -126,14 +126,19 @@ static void watch(int pidfd, int socket)
 	} while (!polled[0].revents);
 }
 
+static int number(const char *text)
+{
+	return (int)strtol(text, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
 	sigset_t none;
 	if (argc < 6)
 		return 1;
-	int pidfd = atoi(argv[1]), socket = atoi(argv[2]);
-	pid_t init = atoi(argv[4]);
-	log_fd = atoi(argv[3]);
+	int pidfd = number(argv[1]), socket = number(argv[2]);
+	pid_t init = number(argv[4]);
+	log_fd = number(argv[3]);
 	for (int fd = 3; fd < 16; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	sigemptyset(&none);

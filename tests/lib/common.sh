@@ -4,6 +4,8 @@
 set -eu -o pipefail
 VZPKG_TOP=${VZPKG_TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 VZPKG=${VZPKG:-$VZPKG_TOP/build/bin/vzpkg}
+VZCTL=${VZPKG%/*}/vzctl
+VZLIST=${VZPKG%/*}/vzlist
 lib=$VZPKG_TOP/tests/lib
 
 W=$(mktemp -d "${TMPDIR:-/dev/shm}/$(basename "$0").XXXXXX")
@@ -12,7 +14,13 @@ children=()
 
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
-	local pid
+	local pid state ctid
+	for state in "$W"/lock/*.state; do
+		[ -e "$state" ] || continue
+		ctid=$(basename "$state" .state)
+		ctl -q --timeout 5 stop "$ctid" --fast >/dev/null 2>&1 || true
+	done
+	for pid in "$W"/root/*; do ! mountpoint -q "$pid" || umount -l "$pid"; done
 	for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
 	rm -rf "$W"
 }
@@ -31,6 +39,48 @@ fail() {
 step() { echo "-- $*"; }
 
 vz() { "$VZPKG" --conf "$W/vz.conf" "$@"; }
+ctl() { "$VZCTL" --conf "$W/vz.conf" "$@"; }
+
+# rootfs KIND…: small templates of these kinds are in the cache; see lib/make-rootfs.
+rootfs() {
+	local kind
+	mkdir -p "$T/cache"
+	for kind; do "$lib/make-rootfs" "$kind" "$T/cache/$kind.tar.gz" 2>"$W/err" || fail "making $kind"; done
+}
+
+# status CTID WORDS: what vzctl status prints, without the number.
+status() {
+	local ctid=$1
+	shift
+	expect 0 ctl status "$ctid"
+	[ "$(cat "$W/out")" = "CTID $ctid $*" ] || fail "the status of $ctid is not $*"
+}
+
+# init_of CTID, monitor_of CTID: process numbers.
+init_of() { sed -n 's/^INIT=//p' "$W/lock/$1.state"; }
+# shellcheck disable=SC2317 # for tests
+monitor_of() { sed -n 's/^MONITOR=//p' "$W/lock/$1.state"; }
+
+# until COMMAND…: waits until it succeeds, 20 s at most.
+until_true() {
+	local try
+	for try in {1..200}; do
+		! "$@" >/dev/null 2>&1 || return 0
+		sleep 0.1
+	done
+	fail "$* does not become true ($try tries)"
+}
+
+# Nothing of any VE of this test is left on the host but what is said: files of the VE on disk.
+no_ve_left() {
+	local left
+	left=$(find "$W/lock" "$W/private" "$W/conf" -mindepth 1 2>/dev/null |
+		grep -vE '/lock/([0-9]+|names)\.lck$|/lock/ids$|\.conf\.destroyed$' || true)
+	[ -z "$left" ] || fail "left: $left"
+	no_traces
+	left=$(find /sys/fs/cgroup -maxdepth 4 -type d -name 've-*' 2>/dev/null | grep -E "ve-(${1:-none})-" || true)
+	[ -z "$left" ] || fail "control groups are left: $left"
+}
 
 # expect CODE COMMAND…: runs it with output to $W/out and $W/err, and checks its exit status.
 expect() {
