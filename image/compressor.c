@@ -36,6 +36,12 @@ void member_compressor_free(struct member_compressor *compressor)
 	free(compressor);
 }
 
+void member_compressor_live(struct member_compressor *compressor, const struct walk *walk,
+			    unsigned char *changed)
+{
+	tar_writer_live(compressor->writer, walk, changed);
+}
+
 static int write_tar(struct member_compressor *compressor, const struct walk *walk,
 		     const struct member *member, struct strbuf *tar, struct error *err)
 {

@@ -18,6 +18,10 @@ struct member_compressor;
 struct member_compressor *member_compressor_new(int tree, int64_t epoch, struct error *err);
 void member_compressor_free(struct member_compressor *compressor);
 
+/* tar_writer_live() for it. */
+void member_compressor_live(struct member_compressor *compressor, const struct walk *walk,
+			    unsigned char *changed);
+
 /* Appends the member's tar bytes, and to `gzip` (NULL: not wanted) the gzip member: from the cache (NULL: none)
  * if it is there, else compressed now. */
 int member_compress(struct member_compressor *compressor, const struct walk *walk,

@@ -10,18 +10,20 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "image/compressor.h"
 #include "image/member.h"
 #include "image/pipeline.h"
 #include "image/walk.h"
 
-enum { GZIP_OS_UNKNOWN = 255 };
+enum { GZIP_OS_UNKNOWN = 255, LIVE_TRIES = 50 };
 
 struct packer {
 	const struct image_pack *pack;
 	struct walk walk;
 	struct member *members;
 	size_t member_count;
+	unsigned char *changed; /* for each entry, if the tree is live */
 	int fd;
 	const char *name;
 	struct hasher *tar_hasher, *gzip_hasher;
@@ -51,7 +53,11 @@ static void end(void *state)
 static void *begin(void *data, struct error *err)
 {
 	struct packer *packer = data;
-	return member_compressor_new(packer->pack->tree, packer->pack->epoch, err);
+	struct member_compressor *compressor =
+		member_compressor_new(packer->pack->tree, packer->pack->epoch, err);
+	if (compressor && packer->changed)
+		member_compressor_live(compressor, &packer->walk, packer->changed);
+	return compressor;
 }
 
 static int produce(void *state, void *data, size_t index, struct piece *piece, struct error *err)
@@ -154,8 +160,37 @@ static void packer_release(struct packer *packer)
 {
 	walk_release(&packer->walk);
 	free(packer->members);
+	free(packer->changed);
 	hasher_freep(&packer->tar_hasher);
 	hasher_freep(&packer->gzip_hasher);
+}
+
+/* What is removed between being listed and being looked at ends a walk. In a live tree that happens, and the next walk
+ * has another chance. */
+static int walk(struct packer *packer, struct error *err)
+{
+	const struct image_pack *pack = packer->pack;
+	for (unsigned tries = pack->live ? LIVE_TRIES : 1;; tries--) {
+		AUTO(error_clear) struct error failure = ERROR_INIT;
+		if (walk_tree(pack->tree, pack->leave_out, pack->data, &packer->walk, &failure) ==
+		    0)
+			return 0;
+		if (tries == 1) {
+			error_move(err, &failure);
+			return -1;
+		}
+		if (interrupt_check(err) < 0)
+			return -1;
+		walk_release(&packer->walk);
+	}
+}
+
+static uint64_t count_changed(const struct packer *packer)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; packer->changed && i < packer->walk.count; i++)
+		count += packer->changed[i];
+	return count;
 }
 
 int image_pack(const struct image_pack *pack, int fd, const char *name, struct image_packed *ret,
@@ -172,9 +207,11 @@ int image_pack(const struct image_pack *pack, int fd, const char *name, struct i
 	};
 
 	*ret = IMAGE_PACKED_INIT;
-	if (walk_tree(pack->tree, pack->leave_out, pack->data, &packer.walk, err) < 0)
+	if (walk(&packer, err) < 0)
 		return error_wrap(err, "packing %s", name);
 	packer.members = members_plan(&packer.walk, &packer.member_count);
+	if (pack->live)
+		packer.changed = xcalloc(packer.walk.count, 1);
 	report_total(pack->report, tar_size_guess(&packer.walk));
 	if (!pack->single_member)
 		ret->member_sizes = xcalloc(packer.member_count, sizeof(*ret->member_sizes));
@@ -189,5 +226,6 @@ int image_pack(const struct image_pack *pack, int fd, const char *name, struct i
 	ret->entries = packer.walk.count;
 	ret->members = pack->single_member ? 1 : packer.member_count;
 	ret->nodes_dropped = packer.walk.nodes;
+	ret->changed = count_changed(&packer);
 	return 0;
 }

@@ -6,7 +6,7 @@
  * no names, atime or ctime, whole-second mtimes clamped to `epoch`, xattrs (user.* and
  * security.capability) as SCHILY.xattr.*, ACLs as SCHILY.acl.*, which both GNU tar and libarchive
  * restore, hard links to the first path in order, sparse files in full, no sockets, no device nodes
- * (dropped and counted). A file that changes its size meanwhile is an error.
+ * (dropped and counted). A file that changes its size meanwhile is an error, unless the tree is said to be live.
  *
  * gzip: a series of members (RFC 1952, 2.2) whose borders depend only on the entries (member.h), so that
  * an unchanged member can be taken over byte for byte from an earlier tarball. The end-of-archive
@@ -28,6 +28,8 @@ struct image_pack {
 	int64_t epoch; /* seconds; later file times are set back to it */
 	unsigned threads; /* compressing threads; at least 1 */
 	bool single_member; /* --gzip-single: one member, for readers that see only the first */
+	bool live; /* the tree is in use: files that change or go meanwhile are counted, and are as
+		    * long as they were when they were first seen: cut, or with zeros at the end */
 
 	/* Paths (without "./") for which this returns true are left out, folders with all in them.
 	 * May be NULL. */
@@ -46,6 +48,7 @@ struct image_packed {
 	uint64_t entries;
 	uint64_t members;
 	uint64_t nodes_dropped; /* device nodes and sockets that were left out */
+	uint64_t changed; /* files of a live tree that have changed their size, or are gone */
 	uint32_t *member_sizes; /* bytes in the file; NULL for a single member */
 };
 

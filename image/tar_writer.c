@@ -25,6 +25,8 @@ struct tar_writer {
 	struct archive_entry *entry;
 	struct strbuf *tar; /* where the archive writes to now; NULL: dropped */
 	locale_t locale;
+	const struct walk *walk; /* of a live tree, else NULL */
+	unsigned char *changed;
 };
 
 static la_ssize_t write_callback(struct archive *archive, void *data, const void *bytes,
@@ -71,6 +73,12 @@ struct tar_writer *tar_writer_new(int tree, int64_t epoch, struct error *err)
 		return NULL;
 	}
 	return writer;
+}
+
+void tar_writer_live(struct tar_writer *writer, const struct walk *walk, unsigned char *changed)
+{
+	writer->walk = walk;
+	writer->changed = changed;
 }
 
 void tar_writer_free(struct tar_writer *writer)
@@ -157,35 +165,74 @@ static void pad(struct strbuf *tar, uint64_t size)
 		strbuf_add(tar, zeros, BLOCK - size % BLOCK);
 }
 
-static int changed(const struct walk_entry *entry, struct error *err)
+/* 0: that is noted and does not matter. */
+static int changed(const struct tar_writer *writer, const struct walk_entry *entry,
+		   struct error *err)
 {
+	if (writer->walk) {
+		__atomic_store_n(&writer->changed[entry - writer->walk->entries], 1,
+				 __ATOMIC_RELAXED);
+		return 0;
+	}
 	error_set(err, ERROR_SYSTEM, "packing %s: the file has changed meanwhile", entry->path);
 	return error_subject(err, "%s", entry->path);
 }
 
-int tar_write_content(struct tar_writer *writer, const struct walk_entry *entry, uint64_t offset,
-		      uint64_t length, struct strbuf *tar, struct error *err)
+/* -1 with errno set; 0 with *fd -1 if it is not there any more, which only a live tree survives. */
+static int open_content(const struct tar_writer *writer, const struct walk_entry *entry, int *fd,
+			struct error *err)
 {
 	struct stat st;
-	autoclose int fd =
-		open_in_root(writer->tree, entry->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	*fd = open_in_root(writer->tree, entry->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (*fd < 0 && writer->walk && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+		return changed(writer, entry, err);
+	if (*fd < 0 || fstat(*fd, &st) < 0)
 		return error_errno(err, errno, "packing %s", entry->path);
-	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != entry->size)
-		return changed(entry, err);
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size == entry->size)
+		return 0;
+	if (changed(writer, entry, err) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		close(*fd);
+		*fd = -1;
+	}
+	return 0;
+}
 
-	strbuf_reserve(tar, length + BLOCK);
-	for (uint64_t done = 0; done < length;) {
+/* Appends up to `length` bytes; how many is in *ret. */
+static int read_content(int fd, const struct walk_entry *entry, uint64_t offset, uint64_t length,
+			struct strbuf *tar, uint64_t *ret, struct error *err)
+{
+	while (*ret < length) {
 		ssize_t got =
-			pread(fd, tar->text + tar->length, length - done, (off_t)(offset + done));
+			pread(fd, tar->text + tar->length, length - *ret, (off_t)(offset + *ret));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return error_errno(err, errno, "packing %s", entry->path);
 		if (got == 0)
-			return changed(entry, err);
-		done += (uint64_t)got;
+			return 0;
+		*ret += (uint64_t)got;
 		tar->length += (size_t)got;
+	}
+	return 0;
+}
+
+int tar_write_content(struct tar_writer *writer, const struct walk_entry *entry, uint64_t offset,
+		      uint64_t length, struct strbuf *tar, struct error *err)
+{
+	autoclose int fd = -1;
+	uint64_t done = 0;
+	if (open_content(writer, entry, &fd, err) < 0)
+		return -1;
+	strbuf_reserve(tar, length + BLOCK);
+	if (fd >= 0 && read_content(fd, entry, offset, length, tar, &done, err) < 0)
+		return -1;
+	if (done < length) {
+		if (changed(writer, entry, err) < 0)
+			return -1;
+		memset(tar->text + tar->length, 0, length - done);
+		tar->length += length - done;
 	}
 	if (offset + length == entry->size)
 		pad(tar, entry->size);
