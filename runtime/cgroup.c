@@ -350,6 +350,16 @@ void cgroup_shared_join_v1(const char *name)
 		write_file(folder, "tasks", "0");
 }
 
+void cgroup_shared_leave(void)
+{
+	static const char *const controllers[] = { SYSTEMD, NULL };
+	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
+		AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controllers[i]);
+		if (found.mount)
+			write_file(found.mount, "cgroup.procs", "0");
+	}
+}
+
 void cgroup_tidy(const char *name)
 {
 	static const char *const controllers[] = { "pids", "memory", SYSTEMD, NULL };

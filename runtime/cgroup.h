@@ -63,6 +63,9 @@ int cgroup_shared_open(const char *name);
  * able to is no failure. */
 void cgroup_shared_join_v1(const char *name);
 
+/* The calling process, which is in such a group, leaves it for the top, so that the group can be removed. */
+void cgroup_shared_leave(void);
+
 /* Removes vz.slice and the groups of that name in it, if they are empty. */
 void cgroup_tidy(const char *name);
 

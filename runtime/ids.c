@@ -56,17 +56,18 @@ static void add_subordinate(struct taken *taken, const char *path)
 			set(taken, first, count);
 }
 
-/* The host's own accounts. Listing those of a directory service can take long; try_block() asks for the one id that
- * matters. */
-static void add_accounts(struct taken *taken)
+/* passwd(5) and group(5): NAME:PASSWORD:ID:… of the host's own accounts. Listing those of a directory service can take
+ * long; try_block() asks for the one id that matters. */
+static void add_accounts(struct taken *taken, const char *path)
 {
-	const struct passwd *user;
-	const struct group *group;
-	autofclose FILE *users = fopen("/etc/passwd", "re"), *groups = fopen("/etc/group", "re");
-	while (users && (user = fgetpwent(users)))
-		set(taken, user->pw_uid, 1);
-	while (groups && (group = fgetgrent(groups)))
-		set(taken, group->gr_gid, 1);
+	autofclose FILE *file = fopen(path, "re");
+	unsigned long long id;
+	autofree char *line = NULL;
+	size_t size = 0;
+	while (file && getline(&line, &size, file) > 0)
+		if (sscanf(line, "%*[^:]:%*[^:]:%llu", &id) == 1 ||
+		    sscanf(line, "%*[^:]::%llu", &id) == 1)
+			set(taken, id, 1);
 }
 
 /* user_namespaces(7): what no row of the map holds whole cannot be used. */
@@ -93,7 +94,8 @@ static void find_taken(struct taken *taken)
 {
 	add_subordinate(taken, "/etc/subuid");
 	add_subordinate(taken, "/etc/subgid");
-	add_accounts(taken);
+	add_accounts(taken, "/etc/passwd");
+	add_accounts(taken, "/etc/group");
 	add_unmapped(taken, "/proc/self/uid_map");
 	add_unmapped(taken, "/proc/self/gid_map");
 }

@@ -172,6 +172,7 @@ int life_reap(const struct life *life, pid_t init, bool reboot, struct error *er
 		return -1;
 	if (held.state.init.pid != init || ve_process_alive(&held.state, &held.state.init))
 		return 0;
+	cgroup_shared_leave(); /* this process was the monitor */
 	if (cleanup_stopped(life->host, life->ctid, &held.state, err) < 0)
 		return -1;
 	if (!reboot)
