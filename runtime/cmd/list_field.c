@@ -1,0 +1,353 @@
+#include "runtime/cmd/list_field.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/option.h"
+#include "base/text.h"
+#include "runtime/net/address.h"
+
+enum value_kind { VALUE_NONE, VALUE_TEXT, VALUE_NUMBER, VALUE_BOOL, VALUE_WORDS, VALUE_SPAN };
+
+struct value {
+	enum value_kind kind;
+	const char *text;
+	int64_t number;
+	const struct strvec *words;
+};
+
+struct field_row {
+	const char *name, *heading;
+	struct value (*get)(const struct list_ve *ve); /* NULL: what CTID.conf has for `key` */
+	const char *key;
+	unsigned flags;
+};
+
+enum field_flags {
+	FIELD_NUMBER = 1, /* to the right */
+	FIELD_ALIAS = 2, /* another name of the one before */
+	FIELD_USAGE = 4, /* in JSON an object with "held", as OpenVZ's resources are */
+	FIELD_ADDRESS = 8,
+};
+
+/* ---- where values come from --------------------------------------------------------------------------- */
+
+static struct value of_text(const char *text)
+{
+	return (struct value){ .kind = text && *text ? VALUE_TEXT : VALUE_NONE, .text = text };
+}
+
+static struct value of_number(enum value_kind kind, int64_t number)
+{
+	return (struct value){ .kind = number < 0 ? VALUE_NONE : kind, .number = number };
+}
+
+static struct value of_words(const struct strvec *words)
+{
+	return (struct value){ .kind = VALUE_WORDS, .words = words };
+}
+
+/* Of a configuration with a mistake, what has a default is not known. */
+static struct value of_bool(const struct list_ve *ve, bool value)
+{
+	return (struct value){ .kind = ve->mistake ? VALUE_NONE : VALUE_BOOL, .number = value };
+}
+
+static struct value get_ctid(const struct list_ve *ve)
+{
+	return of_number(VALUE_NUMBER, ve->ctid);
+}
+
+static struct value get_processes(const struct list_ve *ve)
+{
+	return of_number(VALUE_NUMBER, ve->processes);
+}
+
+static struct value get_uptime(const struct list_ve *ve)
+{
+	return of_number(VALUE_SPAN, ve->uptime_s);
+}
+
+static struct value get_status(const struct list_ve *ve)
+{
+	return of_text(ve->status);
+}
+
+static struct value get_addresses(const struct list_ve *ve)
+{
+	return of_words(&ve->addresses);
+}
+
+static struct value get_layout(const struct list_ve *ve)
+{
+	return of_text(ve->mistake ? NULL : ve_layout_name(ve->config.layout));
+}
+
+static struct value get_layer(const struct list_ve *ve)
+{
+	return of_text(ve->config.layer);
+}
+
+static struct value get_private(const struct list_ve *ve)
+{
+	return of_text(ve->config.private_area);
+}
+
+static struct value get_root(const struct list_ve *ve)
+{
+	return of_text(ve->config.root);
+}
+
+static struct value get_onboot(const struct list_ve *ve)
+{
+	return of_bool(ve, ve->config.onboot);
+}
+
+static struct value get_disabled(const struct list_ve *ve)
+{
+	return of_bool(ve, ve->config.disabled);
+}
+
+static struct value get_nameservers(const struct list_ve *ve)
+{
+	return of_words(&ve->config.nameservers);
+}
+
+static struct value get_searchdomains(const struct list_ve *ve)
+{
+	return of_words(&ve->config.searchdomains);
+}
+
+/* In the order of --json and --list. */
+static const struct field_row rows[] = {
+	{ "ctid", "CTID", get_ctid, NULL, FIELD_NUMBER },
+	{ "veid", "CTID", get_ctid, NULL, FIELD_NUMBER | FIELD_ALIAS },
+	{ "vpsid", "CTID", get_ctid, NULL, FIELD_NUMBER | FIELD_ALIAS },
+	{ "private", "PRIVATE", get_private },
+	{ "root", "ROOT", get_root },
+	{ "hostname", "HOSTNAME", NULL, "HOSTNAME" },
+	{ "name", "NAME", NULL, "NAME" },
+	{ "description", "DESCRIPTION", NULL, "DESCRIPTION" },
+	{ "ostemplate", "OSTEMPLATE", NULL, "OSTEMPLATE" },
+	{ "origin_sample", "ORIGIN_SAMPLE", NULL, "ORIGIN_SAMPLE" },
+	{ "ip", "IP_ADDR", get_addresses, NULL, FIELD_ADDRESS },
+	{ "ip_addr", "IP_ADDR", get_addresses, NULL, FIELD_ADDRESS | FIELD_ALIAS },
+	{ "nameserver", "NAMESERVER", get_nameservers },
+	{ "searchdomain", "SEARCHDOMAIN", get_searchdomains },
+	{ "status", "STATUS", get_status },
+	{ "numproc", "NPROC", get_processes, NULL, FIELD_NUMBER | FIELD_USAGE },
+	{ "nproc", "NPROC", get_processes, NULL, FIELD_NUMBER | FIELD_ALIAS },
+	{ "uptime", "UPTIME", get_uptime, NULL, FIELD_NUMBER },
+	{ "layout", "LAYOUT", get_layout },
+	{ "layer", "LAYER", get_layer },
+	{ "onboot", "ONBOOT", get_onboot },
+	{ "bootorder", "BOOTORDER", NULL, "BOOTORDER", FIELD_NUMBER },
+	{ "disabled", "DISABLED", get_disabled },
+};
+
+enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
+
+static struct value get(const struct list_field *field, const struct list_ve *ve)
+{
+	const struct field_row *row = field->row;
+	return row->get ? row->get(ve) : of_text(conf_get(&ve->config.conf, row->key));
+}
+
+/* ---- which fields ------------------------------------------------------------------------------------- */
+
+static void add(struct list_fields *fields, const struct field_row *row)
+{
+	fields->fields =
+		xgrow(fields->fields, fields->count, &fields->capacity, sizeof(*fields->fields));
+	fields->fields[fields->count++] = (struct list_field){ row, row->name };
+}
+
+static int unknown(const char *name, struct error *err)
+{
+	const char *names[ROW_COUNT + 1] = { NULL };
+	for (size_t i = 0; i < ROW_COUNT; i++)
+		names[i] = rows[i].name;
+	const char *near = nearest_word(name, names);
+	error_set(err, ERROR_USAGE, "there is no field \"%s\"", name);
+	if (near)
+		return error_hint(err, "did you mean \"%s\"?", near);
+	return error_hint(err, "\"vzlist --list\" shows which there are");
+}
+
+static int add_name(struct list_fields *fields, const char *name, struct error *err)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++)
+		if (!strcmp(rows[i].name, name)) {
+			add(fields, &rows[i]);
+			return 0;
+		}
+	return unknown(name, err);
+}
+
+int list_fields_parse(const char *text, struct list_fields *ret, struct error *err)
+{
+	if (!text) {
+		for (size_t i = 0; i < ROW_COUNT; i++)
+			if (!(rows[i].flags & FIELD_ALIAS))
+				add(ret, &rows[i]);
+		return 0;
+	}
+	autofree char *copy = xstrdup(text);
+	char *rest = copy;
+	for (char *name; (name = strsep(&rest, ","));)
+		if (add_name(ret, name, err) < 0)
+			return -1;
+	return 0;
+}
+
+void list_fields_release(struct list_fields *fields)
+{
+	free(fields->fields);
+	*fields = LIST_FIELDS_INIT;
+}
+
+const char *list_field_heading(const struct list_field *field)
+{
+	return field->row->heading;
+}
+
+bool list_field_is_number(const struct list_field *field)
+{
+	return field->row->flags & FIELD_NUMBER;
+}
+
+void list_fields_show(struct strbuf *text)
+{
+	for (size_t i = 0; i < ROW_COUNT; i++)
+		strbuf_addf(text, "%-15s %s\n", rows[i].name, rows[i].heading);
+}
+
+/* ---- how they are shown ------------------------------------------------------------------------------- */
+
+static void add_words(struct strbuf *text, const struct strvec *words, const char *between)
+{
+	for (size_t i = 0; i < words->count; i++)
+		strbuf_addf(text, "%s%s", i ? between : "", words->items[i]);
+}
+
+/* "3d04h:05m:06s" */
+static void add_span(struct strbuf *text, int64_t seconds)
+{
+	strbuf_addf(text, "%" PRId64 "d%02dh:%02dm:%02ds", seconds / 86400,
+		    (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60), (int)(seconds % 60));
+}
+
+char *list_field_text(const struct list_field *field, const struct list_ve *ve, bool last)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	struct value value = get(field, ve);
+	switch (value.kind) {
+	case VALUE_TEXT:
+		strbuf_adds(&text, value.text);
+		break;
+	case VALUE_NUMBER:
+		strbuf_addf(&text, "%" PRId64, value.number);
+		break;
+	case VALUE_SPAN:
+		add_span(&text, value.number);
+		break;
+	case VALUE_BOOL:
+		strbuf_adds(&text, value.number ? "yes" : "no");
+		break;
+	case VALUE_WORDS:
+		add_words(&text, value.words, last ? " " : ",");
+		break;
+	case VALUE_NONE:
+		break;
+	}
+	char *clean = text_clean(text.length ? text.text : "-");
+	for (char *c = clean; *c; c++)
+		if (*c == '\n' || *c == '\t')
+			*c = ' ';
+	return clean;
+}
+
+static json_t *json_text(const char *text)
+{
+	autofree char *clean = text_clean(text);
+	return json_string(clean);
+}
+
+static json_t *json_words(const struct strvec *words)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < words->count; i++)
+		json_array_append_new(array, json_text(words->items[i]));
+	return array;
+}
+
+json_t *list_field_json(const struct list_field *field, const struct list_ve *ve)
+{
+	struct value value = get(field, ve);
+	switch (value.kind) {
+	case VALUE_TEXT:
+		return json_text(value.text);
+	case VALUE_NUMBER:
+	case VALUE_SPAN:
+		if (field->row->flags & FIELD_USAGE)
+			return json_pack("{s:I}", "held", (json_int_t)value.number);
+		return json_integer(value.number);
+	case VALUE_BOOL:
+		return json_boolean(value.number);
+	case VALUE_WORDS:
+		return json_words(value.words);
+	case VALUE_NONE:
+		break;
+	}
+	return json_null();
+}
+
+/* ---- which comes first -------------------------------------------------------------------------------- */
+
+static int compare_addresses(const struct list_ve *a, const struct list_ve *b)
+{
+	for (size_t i = 0; i < a->config.address_count && i < b->config.address_count; i++) {
+		const struct address *x = &a->config.addresses[i], *y = &b->config.addresses[i];
+		if (x->family != y->family)
+			return x->family < y->family ? -1 : 1;
+		int order = x->family == AF_INET ? memcmp(&x->v4, &y->v4, sizeof(x->v4))
+						 : memcmp(&x->v6, &y->v6, sizeof(x->v6));
+		if (order)
+			return order;
+	}
+	return (a->config.address_count > b->config.address_count) -
+	       (a->config.address_count < b->config.address_count);
+}
+
+static int compare_numbers(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* A number that is kept as text. */
+static int compare_numeric_text(const char *a, const char *b)
+{
+	int order = compare_numbers(strtoll(a, NULL, 10), strtoll(b, NULL, 10));
+	return order ?: strcmp(a, b);
+}
+
+int list_field_compare(const struct list_field *field, const struct list_ve *a,
+		       const struct list_ve *b)
+{
+	if (field->row->flags & FIELD_ADDRESS)
+		return compare_addresses(a, b);
+	struct value x = get(field, a), y = get(field, b);
+	bool both = x.kind == y.kind && x.kind != VALUE_NONE;
+	if (both && (x.kind == VALUE_NUMBER || x.kind == VALUE_SPAN || x.kind == VALUE_BOOL))
+		return compare_numbers(x.number, y.number);
+	if (both && x.kind == VALUE_TEXT && field->row->flags & FIELD_NUMBER)
+		return compare_numeric_text(x.text, y.text);
+	if (x.kind == VALUE_NONE || y.kind == VALUE_NONE)
+		return (x.kind != VALUE_NONE) - (y.kind != VALUE_NONE);
+	autofree char *left = list_field_text(field, a, true),
+		      *right = list_field_text(field, b, true);
+	return strcmp(left, right);
+}
