@@ -4,12 +4,12 @@
  * xattrs (user.*, security.capability), ACLs, hard links, sparse files are restored; ids by number.
  *
  * Nothing is ever written outside the folder: a member with ".." or whose parent leads out by a symlink
- * is an error, as is an archive that is cut short (the two end-of-archive blocks are demanded), has a
+ * (also one within the tree) is an error, as is an archive that is cut short (the two end-of-archive blocks are demanded), has a
  * bad checksum, holds more than the limits, or two members that cannot both be. Device nodes are passed
  * over and counted; sockets too.
  *
- * Several threads write files. They live only inside the call; call it from a process that does not
- * start VEs meanwhile (a child).
+ * One thread decompresses while the caller's writes. It lives only inside the call; call it from a process that
+ * does not start VEs meanwhile (a child). The working folder is changed meanwhile.
  */
 #pragma once
 
@@ -17,15 +17,12 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/report.h"
 
 struct image_unpack {
 	int fd; /* the tarball, read from its current offset; a pipe will do */
 	const char *name; /* for messages */
 	int tree; /* an empty folder */
-	unsigned threads; /* writing threads; 0: one per CPU */
 	uint64_t bytes_max; /* of content in all; 0: as much as the file system has room for */
-	struct report *report; /* progress in bytes of the tarball; may be NULL */
 };
 
 struct image_unpacked {

@@ -217,7 +217,7 @@ int layer_take(const struct host_config *host, const char *tarball, struct repor
 		return 0;
 	int result = make(layers, tarball, known, report, ret, err);
 	tree_remove(layers, UNPACKING, NULL);
-	return result < 0 ? error_wrap(err, "unpacking %s", tarball) : 0;
+	return result;
 }
 
 int layer_open(const struct host_config *host, const char *digest, struct layer *ret,

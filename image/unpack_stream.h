@@ -1,0 +1,26 @@
+/*
+ * The bytes of a tarball after decompression, made by a thread of their own while others use them: libarchive's filters
+ * (gzip of many members, xz, zstd, bzip2, lz4, none), a SHA-256 of what was read.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+
+struct unpack_stream;
+
+int unpack_stream_open(int fd, const char *name, struct unpack_stream **ret, struct error *err);
+
+/* The next piece, valid until the next call; 0 at the end, -1 with *err. */
+ssize_t unpack_stream_read(struct unpack_stream *stream, const void **piece, struct error *err);
+
+/* At the end: of the file. */
+void unpack_stream_digest(const struct unpack_stream *stream, struct digest *ret);
+
+/* true if the last two blocks of 512 bytes that were handed out hold nothing but zeros. */
+bool unpack_stream_has_end(const struct unpack_stream *stream);
+void unpack_stream_free(struct unpack_stream *stream);
+void unpack_stream_freep(struct unpack_stream **stream);
