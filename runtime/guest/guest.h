@@ -1,6 +1,6 @@
 /*
  * What is written inside a VE so that its own software knows its name, addresses and resolvers, in the way of
- * its distribution. Which way is found by looking at what is installed (a table, guest/kinds.c), not by
+ * its distribution. Which way is found by looking at what is installed (a table, guest.c), not by
  * the template's name: Debian's ifupdown, systemd-networkd, and none (then the addresses that the host has set
  * on venet0 are all there is).
  *

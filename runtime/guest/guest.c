@@ -1,0 +1,130 @@
+#include "runtime/guest/guest.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "runtime/guest/edit.h"
+#include "runtime/guest/kind.h"
+
+/* The first that is there is the one that is used: Debian's ifupdown wins over a networkd beside it. */
+static const struct guest_kind *const kinds[] = { &guest_ifupdown, &guest_networkd };
+
+static const struct guest_kind *find_kind(int root)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (kinds[i]->is_there(root))
+			return kinds[i];
+	return NULL;
+}
+
+const char *guest_network_kind(int root)
+{
+	const struct guest_kind *kind = find_kind(root);
+	return kind ? kind->name : "none";
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------- */
+
+static int write_hostname(int root, const char *hostname, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	strbuf_addf(&text, "%s\n", hostname);
+	return guest_write(root, "/etc/hostname", &text, err);
+}
+
+/* hosts(5): the first address of the VE, or the one that Debian uses for hosts without one. */
+static int write_hosts(int root, const struct guest_settings *settings, struct error *err)
+{
+	static const char *const usual = "127.0.0.1\tlocalhost\n"
+					 "::1\t\tlocalhost ip6-localhost ip6-loopback\n";
+	AUTO(strbuf_release) struct strbuf block = STRBUF_INIT, old = STRBUF_INIT;
+	const char *hostname = settings->hostname;
+	autofree char *address = settings->address_count ? address_text(&settings->addresses[0])
+							 : xstrdup("127.0.1.1");
+	size_t label = strcspn(hostname, ".");
+	address[strcspn(address, "/")] = 0;
+	strbuf_addf(&block, "%s\t%s", address, hostname);
+	if (hostname[label])
+		strbuf_addf(&block, " %.*s", (int)label, hostname);
+	strbuf_addc(&block, '\n');
+	if (!guest_read(root, "/etc/hosts", &old) || !old.length) {
+		strbuf_adds(&old, usual);
+		if (guest_write(root, "/etc/hosts", &old, err) < 0)
+			return -1;
+	}
+	return guest_write_block(root, "/etc/hosts", block.text, err);
+}
+
+/* ---- resolvers ------------------------------------------------------------------------------------------------ */
+
+static void add_words(struct strbuf *text, const char *keyword, const struct strvec *words)
+{
+	strbuf_adds(text, keyword);
+	for (size_t i = 0; i < words->count; i++)
+		strbuf_addf(text, "%s%s", i ? " " : "", words->items[i]);
+	strbuf_addc(text, '\n');
+}
+
+/* systemd-resolved keeps /etc/resolv.conf as a link to a file of its own. */
+static bool is_resolved(int root)
+{
+	char target[256];
+	autoclose int etc = open_in_root(root, "/etc", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	ssize_t length = etc < 0 ? -1 : readlinkat(etc, "resolv.conf", target, sizeof(target) - 1);
+	if (length <= 0)
+		return false;
+	target[length] = 0;
+	return strstr(target, "systemd/resolve/") != NULL;
+}
+
+static int write_resolved(int root, const struct guest_settings *settings, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	/* resolved.conf.d(5); the folder is there with the service or is made here. */
+	autoclose int systemd =
+		open_in_root(root, "/etc/systemd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (systemd < 0)
+		return 0;
+	mkdirat(systemd, "resolved.conf.d", 0755);
+	strbuf_adds(&text, "# Written by vzctl at each start of the VE.\n[Resolve]\n");
+	if (settings->nameservers)
+		add_words(&text, "DNS=", settings->nameservers);
+	if (settings->searchdomains)
+		add_words(&text, "Domains=", settings->searchdomains);
+	return guest_write(root, "/etc/systemd/resolved.conf.d/vzctl.conf", &text, err);
+}
+
+static int write_resolver(int root, const struct guest_settings *settings, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	if (is_resolved(root))
+		return write_resolved(root, settings, err);
+	strbuf_adds(&text, "# Written by vzctl at each start of the VE; see its NAMESERVER.\n");
+	for (size_t i = 0; settings->nameservers && i < settings->nameservers->count; i++)
+		strbuf_addf(&text, "nameserver %s\n", settings->nameservers->items[i]);
+	if (settings->searchdomains && settings->searchdomains->count)
+		add_words(&text, "search ", settings->searchdomains);
+	return guest_write(root, "/etc/resolv.conf", &text, err);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- */
+
+int guest_configure(int root, const struct guest_settings *settings, struct error *err)
+{
+	if (!guest_has(root, "/etc/."))
+		return 0;
+	const struct guest_kind *kind = settings->network ? find_kind(root) : NULL;
+	if (kind && kind->write(root, settings, err) < 0)
+		return -1;
+	if (settings->hostname && (write_hostname(root, settings->hostname, err) < 0 ||
+				   write_hosts(root, settings, err) < 0))
+		return -1;
+	if (settings->nameservers || settings->searchdomains)
+		return write_resolver(root, settings, err);
+	return 0;
+}
