@@ -1,5 +1,6 @@
 #include "runtime/cmd/list_field.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,14 @@ static struct value get_onboot(const struct list_ve *ve)
 	return of_bool(ve, ve->config.onboot);
 }
 
+static struct value get_bootorder(const struct list_ve *ve)
+{
+	const char *text = conf_get(&ve->config.conf, "BOOTORDER");
+	char *end = NULL;
+	long order = text && isdigit((unsigned char)*text) ? strtol(text, &end, 10) : -1;
+	return of_number(VALUE_NUMBER, end && !*end ? order : -1);
+}
+
 static struct value get_disabled(const struct list_ve *ve)
 {
 	return of_bool(ve, ve->config.disabled);
@@ -144,7 +153,7 @@ static const struct field_row rows[] = {
 	{ "layout", "LAYOUT", get_layout },
 	{ "layer", "LAYER", get_layer },
 	{ "onboot", "ONBOOT", get_onboot },
-	{ "bootorder", "BOOTORDER", NULL, "BOOTORDER", FIELD_NUMBER },
+	{ "bootorder", "BOOTORDER", get_bootorder, NULL, FIELD_NUMBER },
 	{ "disabled", "DISABLED", get_disabled },
 };
 
@@ -327,13 +336,6 @@ static int compare_numbers(int64_t a, int64_t b)
 	return (a > b) - (a < b);
 }
 
-/* A number that is kept as text. */
-static int compare_numeric_text(const char *a, const char *b)
-{
-	int order = compare_numbers(strtoll(a, NULL, 10), strtoll(b, NULL, 10));
-	return order ?: strcmp(a, b);
-}
-
 int list_field_compare(const struct list_field *field, const struct list_ve *a,
 		       const struct list_ve *b)
 {
@@ -343,8 +345,6 @@ int list_field_compare(const struct list_field *field, const struct list_ve *a,
 	bool both = x.kind == y.kind && x.kind != VALUE_NONE;
 	if (both && (x.kind == VALUE_NUMBER || x.kind == VALUE_SPAN || x.kind == VALUE_BOOL))
 		return compare_numbers(x.number, y.number);
-	if (both && x.kind == VALUE_TEXT && field->row->flags & FIELD_NUMBER)
-		return compare_numeric_text(x.text, y.text);
 	if (x.kind == VALUE_NONE || y.kind == VALUE_NONE)
 		return (x.kind != VALUE_NONE) - (y.kind != VALUE_NONE);
 	autofree char *left = list_field_text(field, a, true),
