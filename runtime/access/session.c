@@ -90,20 +90,6 @@ int session_await(int fd, struct error *err)
 	}
 }
 
-int session_begun(struct session *session, struct error *err)
-{
-	char bytes[FAILURE_MAX];
-	size_t size = 0;
-	for (ssize_t got = 1; got != 0 && size < sizeof(bytes); size += (size_t)got) {
-		if (session_await(session->failure, err) < 0)
-			return -1;
-		got = read(session->failure, bytes + size, sizeof(bytes) - size);
-		if (got < 0)
-			return error_errno(err, errno, "reading from a process in the VE");
-	}
-	return size ? wire_unpack_error(bytes, size, err) : 0;
-}
-
 int session_wait(struct session *session, int *status, struct error *err)
 {
 	if (session_await(session->pidfd, err) < 0)
@@ -112,6 +98,25 @@ int session_wait(struct session *session, int *status, struct error *err)
 		return error_errno(err, errno, "waiting for a process in the VE");
 	session->pid = 0;
 	return 0;
+}
+
+int session_begun(struct session *session, struct error *err)
+{
+	char bytes[FAILURE_MAX];
+	size_t size = 0;
+	int status;
+	for (ssize_t got = 1; got != 0 && size < sizeof(bytes); size += (size_t)got) {
+		if (session_await(session->failure, err) < 0)
+			return -1;
+		got = read(session->failure, bytes + size, sizeof(bytes) - size);
+		if (got < 0)
+			return error_errno(err, errno, "reading from a process in the VE");
+	}
+	if (size == 0)
+		return 0;
+	/* It is about to end. Who killed what waits for it would leave a zombie to the VE's init. */
+	session_wait(session, &status, NULL);
+	return wire_unpack_error(bytes, size, err);
 }
 
 void session_release(struct session *session)
