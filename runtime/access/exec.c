@@ -206,7 +206,12 @@ int ve_exec(const struct running *running, const struct ve_exec_spec *spec, int 
 	return 0;
 }
 
-bool ve_exec_on_terminal(int input, int output)
+void ve_exec_standard(struct ve_exec_spec *spec)
 {
-	return isatty(input) && isatty(output) && tcgetpgrp(input) == getpgrp();
+	bool typed = isatty(STDIN_FILENO);
+	bool our_turn = typed && tcgetpgrp(STDIN_FILENO) == getpgrp();
+	spec->terminal = our_turn && isatty(STDOUT_FILENO);
+	spec->input = typed && !our_turn ? -1 : STDIN_FILENO;
+	spec->output = STDOUT_FILENO;
+	spec->errors = STDERR_FILENO;
 }

@@ -37,6 +37,8 @@ struct ve_exec_spec {
 int ve_exec(const struct running *running, const struct ve_exec_spec *spec, int *status,
 	    struct error *err);
 
-/* Whether a command that is served by these three should have a terminal: input and output are one, and
- * it is this job's turn to use it. */
-bool ve_exec_on_terminal(int input, int output);
+/*
+ * The caller's standard descriptors for a command: on a terminal if input and output are one and it is this job's turn to
+ * use it. A job in the background gets no input from it, as it would be stopped.
+ */
+void ve_exec_standard(struct ve_exec_spec *spec);

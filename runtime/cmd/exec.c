@@ -1,6 +1,5 @@
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "runtime/access/exec.h"
@@ -11,8 +10,9 @@ enum { COMMAND_FAILED = 8 }; /* exec: OpenVZ's number for any status but 0 */
 /* Words are joined by blanks and read by a shell, as with ssh(1). "-" alone: commands come from the input. */
 static void join(const struct strvec *words, struct strbuf *command)
 {
-	for (size_t i = 0; i < words->count; i++) {
-		if (i)
+	size_t first = strcmp(words->items[0], "--") == 0;
+	for (size_t i = first; i < words->count; i++) {
+		if (i > first)
 			strbuf_addc(command, ' ');
 		strbuf_adds(command, words->items[i]);
 	}
@@ -24,17 +24,11 @@ static int execute(struct vzctl *vzctl, unsigned ctid, const struct strvec *oper
 	AUTO(strbuf_release) struct strbuf command = STRBUF_INIT;
 	struct running running;
 	join(operands, &command);
-	/* A job in the background that wants to read from the terminal would be stopped. */
-	bool terminal = ve_exec_on_terminal(STDIN_FILENO, STDOUT_FILENO);
-	bool nothing = !terminal && isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) != getpgrp();
-	const struct ve_exec_spec spec = {
+	struct ve_exec_spec spec = {
 		.kind = VE_EXEC_SHELL,
 		.command = strcmp(command.text, "-") == 0 ? NULL : command.text,
-		.terminal = terminal,
-		.input = nothing ? -1 : STDIN_FILENO,
-		.output = STDOUT_FILENO,
-		.errors = STDERR_FILENO,
 	};
+	ve_exec_standard(&spec);
 	int result = running_open(&vzctl->host, ctid, &running, err);
 	if (result == 0)
 		result = ve_exec(&running, &spec, status, err);

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -15,15 +14,12 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 	struct running running;
 	if (file_read(AT_FDCWD, operands->items[0], SCRIPT_MAX, &script, err) < 0)
 		return -1;
-	const struct ve_exec_spec spec = {
+	struct ve_exec_spec spec = {
 		.kind = VE_EXEC_SCRIPT,
 		.script = script.text,
 		.script_size = script.length,
-		.terminal = ve_exec_on_terminal(STDIN_FILENO, STDOUT_FILENO),
-		.input = STDIN_FILENO,
-		.output = STDOUT_FILENO,
-		.errors = STDERR_FILENO,
 	};
+	ve_exec_standard(&spec);
 	int result = running_open(&vzctl->host, ctid, &running, err);
 	if (result == 0)
 		result = ve_exec(&running, &spec, &ret->status, err);
