@@ -91,7 +91,8 @@ int tenant_console(int *slave, struct error *err)
 	autoclose int fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "opening a terminal in the VE");
-	/* One that is there is of a terminal before this. */
+	/* One that is there is of a terminal before this, which may be gone: nothing can be mounted onto that. */
+	umount2("/dev/console", MNT_DETACH | UMOUNT_NOFOLLOW);
 	autoclose int place = open("/dev/console", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	autoclose int mount = mount_copy(fd, "", err);
 	if (mount < 0 || mount_place(mount, "/dev/console", err) < 0)

@@ -149,14 +149,12 @@ static void render(const struct ve_state *state, struct strbuf *text)
 		add_text(text, "PRIVATE", state->private_area);
 }
 
-/* Not file_write_atomic(): what it says holds for this boot alone, so it need not outlive a power loss; a
- * rename is enough for a reader, and two fsyncs would be most of the time that a start takes. What is
- * to be undone on disk does have to outlive it. */
+/* Not file_write_atomic(): one name for the new file, so that a killed writer leaves nothing that the next one does not
+ * replace; and what holds for this boot alone need not be on disk, where two fsyncs would be most of the time
+ * that a start takes. What is to be undone on disk does have to outlive a power loss. */
 static int replace(int dir, const char *name, const struct strbuf *text, bool durable,
 		   struct error *err)
 {
-	if (durable)
-		return file_write_atomic(dir, name, 0644, text->text, text->length, err);
 	autofree char *temporary = xasprintf("%s.new", name);
 	autoclose int fd =
 		openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -164,9 +162,11 @@ static int replace(int dir, const char *name, const struct strbuf *text, bool du
 		return error_errno(err, errno, "creating %s", temporary);
 	if (write_all(fd, text->text, text->length, temporary, err) < 0)
 		return -1;
+	if (durable && fsync(fd) < 0)
+		return error_errno(err, errno, "syncing %s", temporary);
 	if (renameat(dir, temporary, dir, name) < 0)
 		return error_errno(err, errno, "renaming to %s", name);
-	return 0;
+	return durable && fsync(dir) < 0 ? error_errno(err, errno, "syncing %s", name) : 0;
 }
 
 int ve_state_save(const struct host_config *host, unsigned ctid, const struct ve_state *state,
@@ -178,7 +178,9 @@ int ve_state_save(const struct host_config *host, unsigned ctid, const struct ve
 	if (dir < 0)
 		return -1;
 	if (state->phase == VE_STOPPED) {
-		if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		autofree char *temporary = xasprintf("%s.new", name);
+		if ((unlinkat(dir, name, 0) < 0 || unlinkat(dir, temporary, 0) < 0) &&
+		    errno != ENOENT)
 			return error_errno(err, errno, "removing %s/%s", host->lock_dir, name);
 		return 0;
 	}

@@ -53,8 +53,7 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct ve_sta
 	return ve_state_save(host, ctid, state, err);
 }
 
-/* CTID.conf.tmp-…, which a command that was killed did not come to rename. */
-static void remove_temporary(const struct host_config *host, unsigned ctid)
+void cleanup_temporary(const struct host_config *host, unsigned ctid)
 {
 	autofree char *prefix = xasprintf("%u.conf.tmp-", ctid);
 	autoclosedir DIR *dir = opendir(host->ve_confdir);
@@ -70,7 +69,7 @@ int cleanup_private(const struct host_config *host, unsigned ctid, struct ve_sta
 		err->kind = ERROR_DESTROY;
 		return error_wrap(err, "removing the private area %s", state->private_area);
 	}
-	remove_temporary(host, ctid);
+	cleanup_temporary(host, ctid);
 	free_ids(host, ctid, state);
 	ve_state_release(state);
 	return ve_state_save(host, ctid, state, err);

@@ -18,6 +18,9 @@ int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct repo
 int cleanup_stopped(const struct host_config *host, unsigned ctid, struct ve_state *state,
 		    struct error *err);
 
+/* CTID.conf.tmp-…, which a command that was killed did not come to rename. */
+void cleanup_temporary(const struct host_config *host, unsigned ctid);
+
 /* Removes a private area with all in it, its configuration's leftovers, and the state file. */
 int cleanup_private(const struct host_config *host, unsigned ctid, struct ve_state *state,
 		    struct error *err);

@@ -2,6 +2,7 @@
 
 #include "runtime/config/ctid.h"
 #include "runtime/life/cleanup.h"
+#include "runtime/ve.h"
 
 static void say_waiting(const char *holder, void *data)
 {
@@ -12,8 +13,10 @@ int held_take(const struct life *life, bool exists, struct held *held, struct er
 {
 	*held = HELD_INIT;
 	if (ve_lock(life->host, life->ctid, life->timeout_s, say_waiting, life->report, &held->lock,
-		    err) < 0 ||
-	    cleanup_reconcile(life->host, life->ctid, life->report, &held->state, err) < 0)
+		    err) < 0)
+		return -1;
+	ve_sweep(life->host->lock_dir); /* blocks of ids of whoever was killed */
+	if (cleanup_reconcile(life->host, life->ctid, life->report, &held->state, err) < 0)
 		return -1;
 	return exists ? ve_config_load(life->host, life->ctid, &held->config, err) : 0;
 }

@@ -11,6 +11,7 @@
 #include "base/conf_edit.h"
 #include "base/file.h"
 #include "runtime/config/ctid.h"
+#include "runtime/life/cleanup.h"
 #include "runtime/life/life.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/network.h"
@@ -231,6 +232,7 @@ static int save(const struct life *life, const struct life_set *set, const struc
 	if (set->onboot)
 		changes[count++] = (struct conf_change){ "ONBOOT", set->onboot };
 	autofree char *path = ve_config_path(life->host, life->ctid);
+	cleanup_temporary(life->host, life->ctid);
 	if (conf_edit(AT_FDCWD, path, changes, count, err) == 0)
 		return 0;
 	err->kind = ERROR_SAVE;
