@@ -118,7 +118,8 @@ static void show(const struct list *list, const struct list_fields *fields, stru
 	else if (list->count)
 		list_print_table(list, fields, !no_header && !ids_only, text);
 	else if (!list->missing)
-		report_info(report, "no such VE; \"vzlist -a\" lists all");
+		report_info(report, all ? "there are no such VEs"
+					: "there are no such VEs; \"vzlist -a\" lists all");
 }
 
 static int list_ves(const struct strvec *operands, struct report *report, struct strbuf *text,
