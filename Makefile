@@ -134,11 +134,14 @@ deps:
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/vzpkg $(DESTDIR)$(PREFIX)/share/vzpkg
-	install -m 0755 $(B)/bin/vzpkg $(DESTDIR)$(PREFIX)/sbin/
-	install -m 0755 $(INIT) $(POLICY) $(DESTDIR)$(PREFIX)/libexec/vzpkg/
+	install -m 0755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0755 $(INIT) $(MONITOR) $(POLICY) $(DESTDIR)$(PREFIX)/libexec/vzpkg/
 	cp -R --preserve=mode templates $(DESTDIR)$(PREFIX)/share/vzpkg/
-	install -d $(DESTDIR)$(PREFIX)/share/man/man8
-	scdoc < doc/man/vzpkg.8.scd > $(DESTDIR)$(PREFIX)/share/man/man8/vzpkg.8
+	cp -R --preserve=mode runtime/conf $(DESTDIR)$(PREFIX)/share/vzpkg/
+	install -d $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	for page in vzpkg.8 vzctl.8 vzlist.8 vz.conf.5; do \
+		scdoc < doc/man/$$page.scd > $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page || exit 1; \
+	done
 
 clean:
 	rm -rf build

@@ -252,7 +252,10 @@ int ve_config_sample(const struct host_config *host, const char *name, char **re
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	AUTO(error_clear) struct error why = ERROR_INIT;
 	autofree char *own = xasprintf("%s/ve-%s.conf-sample", host->ve_confdir, name);
-	autofree char *shipped = xasprintf("%s/../conf/ve-%s.conf-sample", host->data_dir, name);
+	/* Beside templates/; as text, since that may be a link. */
+	const char *slash = strrchr(host->data_dir, '/');
+	autofree char *shipped = xasprintf("%.*s/conf/ve-%s.conf-sample",
+					   (int)(slash - host->data_dir), host->data_dir, name);
 	if (strchr(name, '/'))
 		return error_set(err, ERROR_VALUE, "\"%s\" is not the name of a sample", name);
 	if (file_read(AT_FDCWD, own, SAMPLE_LIMIT, &text, &why) < 0 &&

@@ -47,7 +47,7 @@ static int arrange(int pidfd, int console, int log)
 void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,
 		     int console)
 {
-	char vzctl[PATH_MAX], ctid_text[16], pid_text[16], fds[3][4];
+	char vzctl[PATH_MAX], ctid_text[16], pid_text[16], fds[3][16];
 	autofree char *program = xasprintf("%s/vzmonitor", host->libexec_dir);
 	ssize_t length = readlink("/proc/self/exe", vzctl, sizeof(vzctl) - 1);
 	if (length <= 0)

@@ -124,6 +124,9 @@ static void watch(int pidfd, int socket)
 			poll(polled, 1, 200);
 		}
 	} while (!polled[0].revents);
+	/* Its last words. */
+	while (polled[2].fd >= 0 && poll(&polled[2], 1, 0) > 0 && read_console(polled[2].fd) == 0)
+		;
 }
 
 static int number(const char *text)
