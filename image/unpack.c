@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -15,7 +18,14 @@
 #include "base/text.h"
 #include "image/unpack_stream.h"
 
-enum { ID_MAX = 65535, ENTRIES_MAX = 1 << 23 };
+enum { ID_MAX = 65535, ENTRIES_MAX = 1 << 23, END = 1024 };
+
+/* One that was there before its member: the top, one that came twice, or after what is in it. libarchive sets
+ * the times of such at once and not at the end. */
+struct folder {
+	char *path;
+	struct timespec mtime;
+};
 
 struct unpacker {
 	const struct image_unpack *job;
@@ -24,6 +34,8 @@ struct unpacker {
 	struct archive *tar, *disk;
 	struct error *err; /* for the callback, which libarchive stands between */
 	uint64_t limit;
+	struct folder *again;
+	size_t again_count, again_capacity;
 };
 
 static int bad(const struct unpacker *unpacker, const char *path, const char *why)
@@ -122,6 +134,48 @@ static int prepare(struct unpacker *unpacker, struct archive_entry *entry)
 	return 1;
 }
 
+/* A folder that is there already stays, with the later one's mode and time, and makes no place for anything
+ * else. What is no folder, makes place. */
+static int check_place(struct unpacker *unpacker, struct archive_entry *entry)
+{
+	const char *path = archive_entry_pathname(entry);
+	bool folder = archive_entry_filetype(entry) == AE_IFDIR && !archive_entry_hardlink(entry);
+	struct stat st;
+	if (fstatat(unpacker->job->tree, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return 0;
+	if (!folder)
+		return bad(unpacker, path, "is to be where a folder is already");
+	unpacker->again = xgrow(unpacker->again, unpacker->again_count, &unpacker->again_capacity,
+				sizeof(*unpacker->again));
+	unpacker->again[unpacker->again_count++] = (struct folder){
+		.path = xstrdup(path),
+		.mtime = { archive_entry_mtime(entry), archive_entry_mtime_nsec(entry) },
+	};
+	return 0;
+}
+
+static int set_times(const struct unpacker *unpacker)
+{
+	for (size_t i = 0; i < unpacker->again_count; i++) {
+		const struct folder *folder = &unpacker->again[i];
+		struct timespec times[2] = { folder->mtime, folder->mtime };
+		autoclose int fd = open_in_root(unpacker->job->tree, folder->path,
+						O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		if (fd < 0 || futimens(fd, times) < 0)
+			return error_errno(unpacker->err, errno, "unpacking %s: %s",
+					   unpacker->job->name, folder->path);
+	}
+	return 0;
+}
+
+static void folders_release(struct unpacker *unpacker)
+{
+	for (size_t i = 0; i < unpacker->again_count; i++)
+		free(unpacker->again[i].path);
+	free(unpacker->again);
+}
+
 static int cannot_write(const struct unpacker *unpacker, struct archive_entry *entry)
 {
 	int number = archive_errno(unpacker->disk);
@@ -168,6 +222,8 @@ static int unpack_one(struct unpacker *unpacker, struct archive_entry *entry)
 	int wanted = prepare(unpacker, entry);
 	if (wanted <= 0)
 		return wanted;
+	if (check_place(unpacker, entry) < 0)
+		return -1;
 	if (archive_write_header(unpacker->disk, entry) != ARCHIVE_OK)
 		return cannot_write(unpacker, entry);
 	if (archive_entry_size_is_set(entry) && archive_entry_size(entry) > 0 &&
@@ -178,20 +234,23 @@ static int unpack_one(struct unpacker *unpacker, struct archive_entry *entry)
 		       : 0;
 }
 
-/* What follows the end of the archive: padding, and nothing else. */
+/* From where no further header is: two blocks of zeros at least, padding, and nothing else. A file's own zeros before
+ * that are no end. */
 static int read_rest(struct unpacker *unpacker)
 {
+	uint64_t members = (uint64_t)archive_read_header_position(unpacker->tar);
 	const void *piece;
 	ssize_t got;
 	while ((got = unpack_stream_read(unpacker->stream, &piece, unpacker->err)) > 0)
-		for (ssize_t i = 0; i < got; i++)
-			if (((const char *)piece)[i])
-				return error_set(unpacker->err, ERROR_BAD_TEMPLATE,
-						 "%s has something after its end",
-						 unpacker->job->name);
+		if (interrupt_check(unpacker->err) < 0)
+			return -1;
 	if (got < 0)
 		return -1;
-	if (!unpack_stream_has_end(unpacker->stream))
+	uint64_t rest = unpack_stream_size(unpacker->stream) - members;
+	if (rest > unpack_stream_zeros(unpacker->stream))
+		return error_set(unpacker->err, ERROR_BAD_TEMPLATE,
+				 "%s has something after its end", unpacker->job->name);
+	if (rest < END)
 		return error_set(unpacker->err, ERROR_BAD_TEMPLATE,
 				 "%s is cut short: the end of the archive is missing",
 				 unpacker->job->name);
@@ -218,12 +277,14 @@ static int unpack_all(struct unpacker *unpacker)
 		return error_set(unpacker->err, ERROR_BAD_TEMPLATE, "%s holds nothing",
 				 unpacker->job->name);
 	/* Now the folders get their modes and times. */
-	return archive_write_close(unpacker->disk) != ARCHIVE_OK
-		       ? error_set(unpacker->err, ERROR_SYSTEM, "unpacking %s: %s",
-				   unpacker->job->name, archive_error_string(unpacker->disk))
-		       : 0;
+	if (archive_write_close(unpacker->disk) != ARCHIVE_OK)
+		return error_set(unpacker->err, ERROR_SYSTEM, "unpacking %s: %s",
+				 unpacker->job->name, archive_error_string(unpacker->disk));
+	return set_times(unpacker);
 }
 
+/* Without ARCHIVE_EXTRACT_UNLINK: it would also remove a symlink that a member's parent is, and make a folder
+ * there. A file or link in a member's own place is replaced all the same. */
 static struct archive *disk_new(void)
 {
 	struct archive *disk = archive_write_disk_new();
@@ -231,7 +292,7 @@ static struct archive *disk_new(void)
 		disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
 			      ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR |
 			      ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
-			      ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS | ARCHIVE_EXTRACT_UNLINK);
+			      ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS);
 	return disk;
 }
 
@@ -244,6 +305,7 @@ static int run(struct unpacker *unpacker)
 	unpacker->disk = disk_new();
 	archive_read_support_format_tar(unpacker->tar);
 	int result = unpack_all(unpacker);
+	folders_release(unpacker);
 	if (result == 0)
 		unpack_stream_digest(unpacker->stream, &unpacker->result->digest);
 	archive_write_free(unpacker->disk);

@@ -6,20 +6,18 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "image/unpack_gzip.h"
+#include "image/unpack_input.h"
 
-enum { PIECE = 256 << 10, PIECES = 16, END = 1024, INPUT = 256 << 10 };
+enum { PIECES = 6 };
 
 struct unpack_stream {
-	int fd;
-	const char *name;
 	pthread_t thread;
-	struct hasher *hasher;
-	struct digest digest;
-	char *input; /* as read from the file */
+	struct unpack_input input; /* the thread's, while it runs */
+	uint64_t given; /* bytes of it, to libarchive */
 
 	/* A ring, under `mutex`: the thread fills, the reader empties; `held` is in the reader's hands. */
 	pthread_mutex_t mutex;
@@ -30,28 +28,31 @@ struct unpack_stream {
 	bool done, stop, held;
 	struct error failure; /* of the thread */
 
-	char end[END]; /* the last bytes handed out */
-	size_t handed; /* in all */
+	uint64_t handed; /* bytes, in all */
+	uint64_t zeros; /* so many of them at the end are zeros */
 };
 
 /* ---- the thread ------------------------------------------------------------------------------------------ */
 
-static la_ssize_t read_file(struct archive *archive, void *data, const void **buffer)
+static la_ssize_t read_input(struct archive *archive, void *data, const void **buffer)
 {
 	struct unpack_stream *stream = data;
-	ssize_t got = TEMP_FAILURE_RETRY(read(stream->fd, stream->input, INPUT));
-	if (got < 0) {
-		archive_set_error(archive, errno, "%s", strerror(errno));
+	struct unpack_input *input = &stream->input;
+	if (unpack_input_want(input, 1, &stream->failure) < 0) {
+		archive_set_error(archive, EIO, "%s", stream->failure.message);
 		return -1;
 	}
-	hasher_update(stream->hasher, stream->input, (size_t)got);
-	*buffer = stream->input;
-	return got;
+	*buffer = unpack_input_at(input);
+	size_t size = unpack_input_size(input);
+	input->begin = input->end;
+	stream->given += size;
+	return (la_ssize_t)size;
 }
 
 /* A free place in the ring, or NULL if nobody wants more. */
-static char *wait_room(struct unpack_stream *stream)
+static char *wait_room(void *data)
 {
+	struct unpack_stream *stream = data;
 	pthread_mutex_lock(&stream->mutex);
 	while (!stream->stop && stream->filled - stream->emptied == PIECES)
 		pthread_cond_wait(&stream->changed, &stream->mutex);
@@ -60,63 +61,105 @@ static char *wait_room(struct unpack_stream *stream)
 	return place;
 }
 
-static void hand_over(struct unpack_stream *stream, size_t size)
+static void hand_over(void *data, size_t size)
 {
+	struct unpack_stream *stream = data;
 	pthread_mutex_lock(&stream->mutex);
 	stream->sizes[stream->filled++ % PIECES] = size;
 	pthread_cond_broadcast(&stream->changed);
 	pthread_mutex_unlock(&stream->mutex);
 }
 
-static int bad(struct unpack_stream *stream, struct archive *archive)
+static int bad(struct unpack_stream *stream, const char *why)
 {
-	if (stream->stop)
+	/* A reason that is known already is better than what libarchive makes of it. */
+	if (stream->failure.message)
 		return -1;
-	return error_set(&stream->failure, ERROR_BAD_TEMPLATE, "%s cannot be decompressed: %s",
-			 stream->name, archive_error_string(archive) ?: "it is damaged");
+	return error_set(&stream->failure, ERROR_BAD_TEMPLATE, "%s %s", stream->input.name, why);
 }
 
-static int decompress(struct unpack_stream *stream, struct archive *archive)
+static int cannot_decompress(struct unpack_stream *stream, struct archive *archive)
+{
+	autofree char *why = xasprintf("cannot be decompressed: %s",
+				       archive_error_string(archive) ?: "it is damaged");
+	return bad(stream, why);
+}
+
+/* bzip2's filter ends quietly where something else begins. */
+static int check_all_used(struct unpack_stream *stream, struct archive *archive)
+{
+	if (unpack_input_want(&stream->input, 1, &stream->failure) < 0)
+		return -1;
+	if ((uint64_t)archive_filter_bytes(archive, -1) != stream->given ||
+	    unpack_input_size(&stream->input))
+		return bad(stream, "has something after its end");
+	return 0;
+}
+
+/* One piece; 1, 0 at the end, -1. */
+static int filter_piece(struct unpack_stream *stream, struct archive *archive, char *place)
+{
+	size_t size = 0;
+	la_ssize_t got = 1;
+	while (size < UNPACK_PIECE && got > 0) {
+		got = archive_read_data(archive, place + size, UNPACK_PIECE - size);
+		size += got > 0 ? (size_t)got : 0;
+	}
+	if (got < 0)
+		return cannot_decompress(stream, archive);
+	if (size)
+		hand_over(stream, size);
+	return got > 0;
+}
+
+static int filter(struct unpack_stream *stream, struct archive *archive)
 {
 	struct archive_entry *entry;
-	int opened = archive_read_open(archive, stream, NULL, read_file, NULL);
-	int header = opened == ARCHIVE_OK ? archive_read_next_header(archive, &entry) : opened;
-	if (header == ARCHIVE_EOF)
-		return error_set(&stream->failure, ERROR_BAD_TEMPLATE, "%s is empty", stream->name);
-	if (header != ARCHIVE_OK)
-		return bad(stream, archive);
-	for (char *place; (place = wait_room(stream));) {
-		size_t size = 0;
-		la_ssize_t got = 1;
-		while (size < PIECE && got > 0) {
-			got = archive_read_data(archive, place + size, PIECE - size);
-			size += got > 0 ? (size_t)got : 0;
-		}
-		if (got < 0)
-			return bad(stream, archive);
-		if (size)
-			hand_over(stream, size);
-		if (got == 0)
+	int got = 1;
+	if (archive_read_open(archive, stream, NULL, read_input, NULL) != ARCHIVE_OK ||
+	    archive_read_next_header(archive, &entry) != ARCHIVE_OK)
+		return cannot_decompress(stream, archive);
+	while (got > 0) {
+		char *place = wait_room(stream);
+		if (!place)
 			return 0;
+		got = filter_piece(stream, archive, place);
 	}
-	return -1;
+	return got < 0 ? -1 : check_all_used(stream, archive);
+}
+
+/* No more than these: others would have libarchive start a program. */
+static struct archive *filter_new(void)
+{
+	struct archive *archive = archive_read_new();
+	archive_read_support_filter_bzip2(archive);
+	archive_read_support_filter_lz4(archive);
+	archive_read_support_filter_xz(archive);
+	archive_read_support_filter_zstd(archive);
+	archive_read_support_format_raw(archive);
+	return archive;
+}
+
+static int decompress(struct unpack_stream *stream)
+{
+	const struct unpack_sink sink = { wait_room, hand_over, stream };
+	/* As many bytes as the signatures of gzip have. */
+	if (unpack_input_want(&stream->input, 2, &stream->failure) < 0)
+		return -1;
+	if (unpack_input_size(&stream->input) == 0)
+		return bad(stream, "is empty");
+	if (unpack_gzip_is(&stream->input))
+		return unpack_gzip(&stream->input, &sink, &stream->failure);
+	struct archive *archive = filter_new();
+	int ret = filter(stream, archive);
+	archive_read_free(archive);
+	return ret;
 }
 
 static void *run(void *data)
 {
 	struct unpack_stream *stream = data;
-	struct archive *archive = archive_read_new();
-	archive_read_support_filter_all(archive);
-	archive_read_support_format_raw(archive);
-	archive_read_support_format_empty(archive);
-	decompress(stream, archive);
-	archive_read_free(archive);
-	/* What the filter did not want belongs to the file all the same. */
-	for (ssize_t got = 1; got > 0 && !stream->stop && !stream->failure.message;) {
-		got = TEMP_FAILURE_RETRY(read(stream->fd, stream->input, INPUT));
-		if (got > 0)
-			hasher_update(stream->hasher, stream->input, (size_t)got);
-	}
+	decompress(stream);
 	pthread_mutex_lock(&stream->mutex);
 	stream->done = true;
 	pthread_cond_broadcast(&stream->changed);
@@ -130,14 +173,11 @@ int unpack_stream_open(int fd, const char *name, struct unpack_stream **ret, str
 {
 	struct unpack_stream *stream = xcalloc(1, sizeof(*stream));
 	sigset_t all, before;
-	stream->fd = fd;
-	stream->name = name;
-	stream->hasher = hasher_new(DIGEST_SHA256);
-	stream->input = xmalloc(INPUT);
+	unpack_input_init(&stream->input, fd, name);
 	pthread_mutex_init(&stream->mutex, NULL);
 	pthread_cond_init(&stream->changed, NULL);
 	for (size_t i = 0; i < PIECES; i++)
-		stream->pieces[i] = xmalloc(PIECE);
+		stream->pieces[i] = xmalloc(UNPACK_PIECE);
 	/* Signals are for the other thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -152,11 +192,12 @@ int unpack_stream_open(int fd, const char *name, struct unpack_stream **ret, str
 	return 0;
 }
 
-static void keep_end(struct unpack_stream *stream, const char *piece, size_t size)
+static void count_zeros(struct unpack_stream *stream, const char *piece, size_t size)
 {
-	size_t kept = size < END ? size : END;
-	memmove(stream->end, stream->end + kept, END - kept);
-	memcpy(stream->end + END - kept, piece + size - kept, kept);
+	size_t zeros = 0;
+	while (zeros < size && !piece[size - 1 - zeros])
+		zeros++;
+	stream->zeros = zeros == size ? stream->zeros + size : zeros;
 	stream->handed += size;
 }
 
@@ -178,7 +219,7 @@ ssize_t unpack_stream_read(struct unpack_stream *stream, const void **piece, str
 	}
 	pthread_mutex_unlock(&stream->mutex);
 	if (size)
-		keep_end(stream, *piece, (size_t)size);
+		count_zeros(stream, *piece, (size_t)size);
 	else if (stream->failure.message) {
 		error_set(err, stream->failure.kind, "%s", stream->failure.message);
 		return -1;
@@ -188,14 +229,17 @@ ssize_t unpack_stream_read(struct unpack_stream *stream, const void **piece, str
 
 void unpack_stream_digest(const struct unpack_stream *stream, struct digest *ret)
 {
-	hasher_finish(stream->hasher, ret);
+	hasher_finish(stream->input.hasher, ret);
 }
 
-bool unpack_stream_has_end(const struct unpack_stream *stream)
+uint64_t unpack_stream_size(const struct unpack_stream *stream)
 {
-	static const char zeros[END];
-	return stream->handed >= END && stream->handed % 512 == 0 &&
-	       !memcmp(stream->end, zeros, END);
+	return stream->handed;
+}
+
+uint64_t unpack_stream_zeros(const struct unpack_stream *stream)
+{
+	return stream->zeros;
 }
 
 void unpack_stream_free(struct unpack_stream *stream)
@@ -212,9 +256,8 @@ void unpack_stream_free(struct unpack_stream *stream)
 	pthread_cond_destroy(&stream->changed);
 	for (size_t i = 0; i < PIECES; i++)
 		free(stream->pieces[i]);
-	hasher_free(stream->hasher);
 	error_clear(&stream->failure);
-	free(stream->input);
+	unpack_input_release(&stream->input);
 	free(stream);
 }
 

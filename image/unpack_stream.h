@@ -1,11 +1,13 @@
 /*
- * The bytes of a tarball after decompression, made by a thread of their own while others use them: libarchive's filters
- * (gzip of many members, xz, zstd, bzip2, lz4, none), a SHA-256 of what was read.
+ * The bytes of a tarball after decompression, made by a thread of their own while others use them: gzip of any number of members, xz, zstd, bzip2,
+ * lz4 or none, with a SHA-256 of what was read.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "base/digest.h"
 #include "base/error.h"
@@ -20,7 +22,9 @@ ssize_t unpack_stream_read(struct unpack_stream *stream, const void **piece, str
 /* At the end: of the file. */
 void unpack_stream_digest(const struct unpack_stream *stream, struct digest *ret);
 
-/* true if the last two blocks of 512 bytes that were handed out hold nothing but zeros. */
-bool unpack_stream_has_end(const struct unpack_stream *stream);
+/* How many bytes were handed out, and how many of them at the end are zeros. */
+uint64_t unpack_stream_size(const struct unpack_stream *stream);
+uint64_t unpack_stream_zeros(const struct unpack_stream *stream);
+
 void unpack_stream_free(struct unpack_stream *stream);
 void unpack_stream_freep(struct unpack_stream **stream);
