@@ -82,13 +82,13 @@ static bool calls_itself_init(pid_t init)
 	return fd >= 0 && read(fd, name, sizeof(name) - 1) > 0 && !strcmp(name, "init\n");
 }
 
-/* A small init of somebody's own may have one of the names, too. What busybox waits for by sigtimedwait(2)
+/* A small init of somebody's own may have one of the names, too; and what has just been started does not hear yet. What busybox waits for by sigtimedwait(2)
  * cannot be seen. */
 static bool fits(const struct init_kind *kind, pid_t init, uint64_t set)
 {
 	if (kind->command)
 		return catches(set, SIGHUP) || catches(set, SIGALRM);
-	return kind->signal >= 32 || catches(set, kind->signal) ||
+	return catches(set, kind->signal) ||
 	       (!strcmp(kind->name, "busybox") && calls_itself_init(init));
 }
 

@@ -17,7 +17,7 @@
 #include "runtime/life/monitor.h"
 #include "runtime/life/running.h"
 
-enum { KILL_WAIT_MS = 10000, STEP_MS = 250 };
+enum { KILL_WAIT_MS = 10000, STEP_MS = 250, YOUNG_MS = 1500 };
 
 static int64_t now_ms(void)
 {
@@ -68,10 +68,28 @@ static int run_halt(void *data, struct error *err)
 	return error_errno(err, errno, "executing %s in the VE", halting->argv[0]);
 }
 
+static int64_t age_ms(const struct ve_process *process)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000 -
+	       (int64_t)(process->start * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+/* An init that was executed a moment ago does not hear yet, and a signal that PID 1 does not hear is lost. */
+static const struct init_kind *wait_kind(const struct running *running)
+{
+	const struct init_kind *kind;
+	while (kind = init_kind_of(running->state.init.pid),
+	       !kind->signal && !kind->command && age_ms(&running->state.init) < YOUNG_MS)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	return kind;
+}
+
 /* false if there is no way to ask it. */
 static bool ask(const struct life *life, const struct running *running)
 {
-	const struct init_kind *kind = init_kind_of(running->state.init.pid);
+	const struct init_kind *kind = wait_kind(running);
 	AUTO(error_clear) struct error why = ERROR_INIT;
 	report_detail(life->report, "the VE's init is %s", kind->name);
 	if (kind->signal)
