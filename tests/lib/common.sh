@@ -63,12 +63,12 @@ monitor_of() { sed -n 's/^MONITOR=//p' "$W/lock/$1.state"; }
 
 # until COMMAND…: waits until it succeeds, 20 s at most.
 until_true() {
-	local try
-	for try in {1..200}; do
-		! "$@" >/dev/null 2>&1 || return 0
+	local end=$((SECONDS + 20))
+	while [ $SECONDS -lt $end ]; do
+		! "$@" >/dev/null 2>&1 </dev/null || return 0
 		sleep 0.1
 	done
-	fail "$* does not become true ($try tries)"
+	fail "$* does not become true"
 }
 
 # Nothing of any VE of this test is left. Control groups are compared at the end of a run.
