@@ -93,7 +93,9 @@ int tenant_console(int *slave, struct error *err)
 		return error_errno(err, errno, "opening a terminal in the VE");
 	/* One that is there is of a terminal before this, which may be gone: nothing can be mounted onto that. */
 	umount2("/dev/console", MNT_DETACH | UMOUNT_NOFOLLOW);
-	autoclose int place = open("/dev/console", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int place = open("/dev/console", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (place >= 0)
+		close(place);
 	autoclose int mount = mount_copy(fd, "", err);
 	if (mount < 0 || mount_place(mount, "/dev/console", err) < 0)
 		return error_wrap(err, "making the VE's console");

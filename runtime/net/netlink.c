@@ -109,7 +109,7 @@ int netlink_dump(int socket, struct netlink_request *request,
 		ssize_t got = TEMP_FAILURE_RETRY(recv(socket, answer, ANSWER, 0));
 		if (got < 0)
 			return error_errno(err, errno, "asking the kernel about its network");
-		int left = (int)got;
+		unsigned left = (unsigned)got;
 		for (const struct nlmsghdr *message = (const void *)answer; NLMSG_OK(message, left);
 		     message = NLMSG_NEXT(message, left)) {
 			if (message->nlmsg_type == NLMSG_DONE)
