@@ -46,7 +46,7 @@ static void add_header(struct strbuf *tar, char type, const char *name, const ch
 	snprintf(header + 100, 8, "%07o", mode);
 	snprintf(header + 108, 8, "%07o", uid);
 	snprintf(header + 116, 8, "%07o", uid);
-	snprintf(header + 124, 12, "%011zo", size);
+	snprintf(header + 124, 12, "%011o", (unsigned)size);
 	snprintf(header + 136, 12, "%011o", EARLIER);
 	memset(header + 148, ' ', 8);
 	header[156] = type;
