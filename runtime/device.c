@@ -26,7 +26,7 @@ static const struct {
 	{ "ptmx", "pts/ptmx" },
 };
 
-static const char *const folders[] = { "pts", "shm", "mqueue" };
+static const char *const folders[] = { "pts", "shm" };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

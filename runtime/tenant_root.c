@@ -55,6 +55,8 @@ static int place_all(const int fds[COUNT], int dev, struct error *err)
 {
 	if (mount_place(dev, "/dev", err) < 0)
 		return -1;
+	if (mkdir("/dev/mqueue", 0755) < 0)
+		return error_errno(err, errno, "creating /dev/mqueue in the VE");
 	for (int i = 0; i < COUNT; i++)
 		if (fds[i] >= 0 && mount_place(fds[i], file_systems[i].target, err) < 0)
 			return -1;
