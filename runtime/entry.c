@@ -1,7 +1,9 @@
 #include "runtime/entry.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +12,8 @@
 #include "base/interrupt.h"
 #include "runtime/namespace.h"
 #include "runtime/wire.h"
+
+#define ENTERED "vzctl"
 
 static int report(const struct entry *entry, const struct error *err)
 {
@@ -64,9 +68,20 @@ static int threshold(const struct entry *entry)
 	return follow(child);
 }
 
+/* cgroups(7), "no internal processes": once the VE's service manager has handed controllers down in its group, processes
+ * can be only in groups below it. */
+static pid_t fork_below(int unified)
+{
+	mkdirat(unified, ENTERED, 0755);
+	autoclose int below = openat(unified, ENTERED, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return below < 0 ? -1 : namespace_fork(below);
+}
+
 pid_t entry_fork(const struct entry *entry, struct error *err)
 {
 	pid_t child = namespace_fork(entry->group->unified);
+	if (child < 0 && errno == EBUSY)
+		child = fork_below(entry->group->unified);
 	if (child == 0)
 		_exit(threshold(entry));
 	if (child < 0)
