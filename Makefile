@@ -31,6 +31,13 @@ override B := $(B)/san
 ALL_CFLAGS += -O1 -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
 
+ifdef FUZZER
+override CC := clang
+override B := $(B)/fuzzer
+ALL_CFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined
+endif
+
 LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
 
 # The program itself; everything else of a folder is a layer.
@@ -117,6 +124,21 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $$(call unit_libs,$$(firstword $$(subst /, 
 
 units: $(UNITS)
 
+# tests/fuzz/fuzz_X.c: a reader of outside bytes. "fuzz" replays inputs (SAN=1 is what makes sense); "make fuzzers" are
+# real ones, in build/fuzz, with clang; tests/fuzz/run runs those.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_MAIN := $(if $(FUZZER),,tests/fuzz/replay.c)
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(call OBJ,tests/fuzz/fuzz.c $(FUZZ_MAIN)) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+fuzz: $(FUZZ)
+
+fuzzers:
+	$(MAKE) FUZZER=1 fuzz
+
 check: all units
 	tests/run unit cli resolve ve
 
@@ -146,6 +168,6 @@ install: all
 clean:
 	rm -rf build
 
-.PHONY: all units check lint bench acceptance deps install clean $(SHARE) $(SAMPLES)
+.PHONY: all units fuzz fuzzers check lint bench acceptance deps install clean $(SHARE) $(SAMPLES)
 .DELETE_ON_ERROR:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -174,21 +174,28 @@ static int read_stream(struct tap *tap, const char *name, Repo *repo, struct err
 	return 0;
 }
 
+int index_deb_parse(int fd, const char *name, Repo *repo, uint64_t *total, struct error *err)
+{
+	struct tap tap = { .fd = fd };
+	int ret = read_stream(&tap, name, repo, err);
+	free(tap.extras);
+	*total = tap.total;
+	return ret;
+}
+
 static int decompress_and_read(int fd, const struct metadata_index *index, Repo *repo,
 			       struct error *err)
 {
 	AUTO(decompressor_stop) struct decompressor decompressor = DECOMPRESSOR_INIT;
 	uint64_t limit = index->plain_size ?: index->size * GROWTH_LIMIT;
-	struct tap tap = { 0 };
+	uint64_t total;
 
 	if (decompressor_start(&decompressor, fd, limit, err) < 0)
 		return -1;
-	tap.fd = decompressor.fd;
-	int ret = read_stream(&tap, index->title, repo, err);
-	free(tap.extras);
+	int ret = index_deb_parse(decompressor.fd, index->title, repo, &total, err);
 	if (ret == 0)
 		ret = decompressor_finish(&decompressor, index->title, err);
-	if (ret == 0 && index->plain_size && tap.total != index->plain_size)
+	if (ret == 0 && index->plain_size && total != index->plain_size)
 		ret = error_set(err, ERROR_FETCH, "%s: it is shorter than its release says",
 				index->title);
 	return ret;

@@ -17,3 +17,6 @@
 /* Verifies the compressed file below `pm` by its digest, then reads it; it is decompressed in a process
  * of its own, by which a hostile file can do no harm to this one. */
 int index_deb_read(int pm, const struct metadata_index *index, Repo *repo, struct error *err);
+
+/* The plain text from a descriptor, to its end. `name` is for messages; *total: bytes that were read. */
+int index_deb_parse(int fd, const char *name, Repo *repo, uint64_t *total, struct error *err);
