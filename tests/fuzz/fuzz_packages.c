@@ -15,6 +15,7 @@ static void read_back(Pool *pool, Repo *repo)
 		.pool = pool,
 		.priority_key = pool_str2id(pool, ATTRIBUTE_PRIORITY, 1),
 		.essential_key = pool_str2id(pool, ATTRIBUTE_ESSENTIAL, 1),
+		.sha512_key = pool_str2id(pool, ATTRIBUTE_SHA512, 1),
 		.order_key = pool_str2id(pool, ATTRIBUTE_ORDER, 1),
 	};
 	Id solvable;

@@ -19,13 +19,16 @@
 #include "vzpkg/metadata/relations.h"
 
 /* Text that grows no more than this when it is decompressed, where the release does not say. */
-enum { GROWTH_LIMIT = 40, LINE_START = 64 };
+enum { GROWTH_LIMIT = 40, LINE_START = 192 };
+
+#define SHA512_FIELD "SHA512"
 
 /* What libsolv drops of one stanza. */
 struct extra {
 	uint64_t size; /* bytes */
 	uint8_t priority;
 	bool essential;
+	char *sha512; /* hexadecimal; NULL: not said */
 };
 
 /* The text on its way to libsolv: looks at the start of each line. */
@@ -93,18 +96,31 @@ static void end_line(struct tap *tap)
 		tap->now.priority = priority_of(value);
 	else if ((value = value_of(tap->line, "Essential:")))
 		tap->now.essential = strcasecmp(value, "yes") == 0;
+	else if ((value = value_of(tap->line, SHA512_FIELD ":")) && !tap->now.sha512)
+		tap->now.sha512 = xstrdup(value);
 }
 
-static void look_at(struct tap *tap, const char *text, size_t size)
+/* Makes it a field that libsolv does not know. `text` is the rest of a line of which `before` bytes have passed by. */
+static void hide_sha512(const struct tap *tap, char *text, size_t before)
+{
+	size_t last = sizeof(SHA512_FIELD) - 2;
+	if (before <= last && tap->line_length > last &&
+	    strncasecmp(tap->line, SHA512_FIELD, last + 1) == 0)
+		text[last - before] = 'X';
+}
+
+static void look_at(struct tap *tap, char *text, size_t size)
 {
 	while (size) {
 		const char *newline = memchr(text, '\n', size);
 		size_t length = newline ? (size_t)(newline - text) : size;
-		if (tap->line_length < LINE_START) {
-			size_t room = LINE_START - tap->line_length;
-			memcpy(tap->line + tap->line_length, text, length < room ? length : room);
+		size_t before = tap->line_length;
+		if (before < LINE_START) {
+			size_t room = LINE_START - before;
+			memcpy(tap->line + before, text, length < room ? length : room);
 		}
 		tap->line_length += length;
+		hide_sha512(tap, text, before);
 		if (!newline)
 			return;
 		end_line(tap);
@@ -134,6 +150,7 @@ static void add_extras(const struct tap *tap, Repo *repo, Id first)
 	Pool *pool = repo->pool;
 	Id priority = pool_str2id(pool, ATTRIBUTE_PRIORITY, 1);
 	Id essential = pool_str2id(pool, ATTRIBUTE_ESSENTIAL, 1);
+	Id sha512 = pool_str2id(pool, ATTRIBUTE_SHA512, 1);
 	Id order_key = pool_str2id(pool, ATTRIBUTE_ORDER, 1);
 	Repodata *data = repo_add_repodata(repo, 0);
 
@@ -146,8 +163,17 @@ static void add_extras(const struct tap *tap, Repo *repo, Id first)
 		repodata_set_num(data, solvable, priority, tap->extras[i].priority);
 		if (tap->extras[i].essential)
 			repodata_set_void(data, solvable, essential);
+		if (tap->extras[i].sha512)
+			repodata_set_str(data, solvable, sha512, tap->extras[i].sha512);
 	}
 	repodata_internalize(data);
+}
+
+static void tap_release(struct tap *tap)
+{
+	for (size_t i = 0; i < tap->count; i++)
+		free(tap->extras[i].sha512);
+	free(tap->extras);
 }
 
 /* Reads all of the stream; the stanzas and the packages that libsolv made of them must be as many. */
@@ -178,7 +204,7 @@ int index_deb_parse(int fd, const char *name, Repo *repo, uint64_t *total, struc
 {
 	struct tap tap = { .fd = fd };
 	int ret = read_stream(&tap, name, repo, err);
-	free(tap.extras);
+	tap_release(&tap);
 	*total = tap.total;
 	return ret;
 }

@@ -10,9 +10,11 @@
 #include "base/error.h"
 #include "vzpkg/metadata/metadata.h"
 
-/* Names of the attributes: a number (enum package_priority), and one that is there or not. */
+/* Names of the attributes: a number (enum package_priority), one that is there or not, and a text. */
 #define ATTRIBUTE_PRIORITY "deb:priority"
 #define ATTRIBUTE_ESSENTIAL "deb:essential"
+/* Hexadecimal digits. libsolv must not see them: 0.7.23 has room for 64. */
+#define ATTRIBUTE_SHA512 "deb:sha512"
 
 /* Verifies the compressed file below `pm` by its digest, then reads it; it is decompressed in a process
  * of its own, by which a hostile file can do no harm to this one. */

@@ -112,6 +112,7 @@ int metadata_load(const struct metadata *metadata, struct report *report, struct
 	pool_createwhatprovides(pool->pool);
 	pool->priority_key = pool_str2id(pool->pool, ATTRIBUTE_PRIORITY, 1);
 	pool->essential_key = pool_str2id(pool->pool, ATTRIBUTE_ESSENTIAL, 1);
+	pool->sha512_key = pool_str2id(pool->pool, ATTRIBUTE_SHA512, 1);
 	pool->order_key = pool_str2id(pool->pool, ATTRIBUTE_ORDER, 1);
 	*ret = steal_ptr(pool);
 	return 0;
@@ -165,7 +166,10 @@ bool package_digest(const struct package_pool *pool, Id solvable, struct digest 
 		{ REPOKEY_TYPE_SHA512, DIGEST_SHA512 },
 	};
 	Id type = 0;
-	const char *hex = pool_lookup_checksum(pool->pool, solvable, SOLVABLE_CHECKSUM, &type);
+	const char *hex = pool_lookup_str(pool->pool, solvable, pool->sha512_key);
+	if (hex && digest_parse(ret, DIGEST_SHA512, hex, strlen(hex)))
+		return true;
+	hex = pool_lookup_checksum(pool->pool, solvable, SOLVABLE_CHECKSUM, &type);
 
 	for (size_t i = 0; hex && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (kinds[i].type == type)

@@ -25,7 +25,7 @@ enum package_priority {
 struct package_pool {
 	Pool *pool; /* whatprovides is made */
 	const struct metadata *metadata; /* borrowed; Repo.appdata is its metadata_repository */
-	Id priority_key, essential_key, order_key; /* attributes of our own */
+	Id priority_key, essential_key, order_key, sha512_key; /* attributes of our own */
 	pid_t cache_writer; /* a child that writes caches, or 0; who sets it to 0 waits for it */
 };
 
