@@ -47,6 +47,8 @@ enum error_kind {
 	ERROR_INTERRUPTED, /* SIGINT, SIGTERM or SIGHUP arrived */
 	ERROR_NO_SPACE,
 	ERROR_TIME_LIMIT,
+	ERROR_TECHNOLOGY, /* a file system or an image format that is not offered */
+	ERROR_UNSUPPORTED, /* a command that is not offered */
 	ERROR_CONTAINER, /* the kernel refuses what a VE needs */
 
 	/* Of VEs that stay. */

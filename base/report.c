@@ -366,6 +366,31 @@ json_t *report_timing(const struct report *report)
 	return json_deep_copy(report->timing);
 }
 
+static json_int_t phase_ms(const json_t *phase)
+{
+	return json_integer_value(json_object_get(phase, "ms"));
+}
+
+void report_timing_print(struct report *report)
+{
+	json_int_t all = 0;
+	size_t count = report ? json_array_size(report->timing) : 0;
+
+	if (!report || report->options.json)
+		return;
+	clear_line(report);
+	for (size_t i = 0; i < count; i++)
+		all += phase_ms(json_array_get(report->timing, i));
+	for (size_t i = 0; i < count; i++) {
+		const json_t *phase = json_array_get(report->timing, i);
+		fprintf(report->err, "%9.3f s %3.0f %%  %s\n", (double)phase_ms(phase) / 1e3,
+			all ? 100.0 * (double)phase_ms(phase) / (double)all : 0.0,
+			json_string_value(json_object_get(phase, "phase")));
+	}
+	fprintf(report->err, "%9.3f s 100 %%  in all\n", (double)all / 1e3);
+	fflush(report->err);
+}
+
 int report_finish(struct report *report, json_t *result, struct error *err)
 {
 	report_phase_end(report);

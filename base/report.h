@@ -67,6 +67,9 @@ void report_error(struct report *report, const struct error *err, int code);
 /* Milliseconds that each ended phase took: array of {"phase","ms"}. The caller owns it. */
 json_t *report_timing(const struct report *report);
 
+/* The same as a table for people, on stderr: what each phase took, its share, and all of them. Nothing with --json. */
+void report_timing_print(struct report *report);
+
 /*
  * Ends the run: clears the progress line; with --json prints
  * {"schema":1,"command":…,"result":…,"warnings":[…],"errors":[{code,kind,subject,message,hint}]}.

@@ -19,6 +19,8 @@
 struct app_options {
 	const char *conf;
 	bool json, quiet, verbose, help, version;
+	bool timing; /* show what each phase took */
+	bool skip_lock; /* the caller holds the VE's lock (libvzctl) */
 	const char *progress_fd; /* a number; text so that "not given" can be told from 0 */
 	unsigned timeout_s; /* for a lock that somebody else holds */
 	bool offline;

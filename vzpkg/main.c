@@ -12,11 +12,14 @@
 #include "base/program.h"
 #include "vzpkg/app.h"
 #include "vzpkg/cmd/command.h"
+#include "vzpkg/cmd/not_offered.h"
 #include "vzpkg/exit_code.h"
 
 static const struct command *const commands[] = {
-	&command_create_cache, &command_remove_cache, &command_resolve,
-	&command_list,         &command_info,         &command_lint,
+	&command_create_cache, &command_create_appcache,
+	&command_remove_cache, &command_resolve,
+	&command_list,         &command_info,
+	&command_lint,         &command_install,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -33,7 +36,10 @@ static const struct option_row common_options[] = {
 	  "use only what was downloaded before" },
 	{ "timeout", 0, OPTION_NUMBER, &app.options.timeout_s, "SECONDS",
 	  "wait so long for another vzpkg (default 600)" },
+	{ "skiplock", 0, OPTION_FLAG, &app.options.skip_lock, NULL, NULL },
 	{ "json", 0, OPTION_FLAG, &app.options.json, NULL, "print one JSON document" },
+	{ "timing", 0, OPTION_FLAG, &app.options.timing, NULL,
+	  "show at the end how long each phase took" },
 	{ "progress-fd", 0, OPTION_STRING, &app.options.progress_fd, "N",
 	  "write percent=… stage=… lines there (also: VZ_PROGRESS_FD)" },
 	{ "progress", 0, OPTION_STRING, &app.options.progress_fd, "N", NULL },
@@ -81,13 +87,16 @@ static const struct command *command_take(int *argc, char **argv, struct error *
 	if (at >= *argc)
 		return NULL;
 
-	int words = 1;
-	const struct command *command = command_find(argv[at]);
-	if (!command && at + 1 < *argc) {
-		autofree char *joined = xasprintf("%s-%s", argv[at], argv[at + 1]);
-		command = command_find(joined);
-		words = 2;
-	}
+	/* Two words first: "install template" is another command than "install". */
+	autofree char *joined = at + 1 < *argc ? xasprintf("%s-%s", argv[at], argv[at + 1]) : NULL;
+	const struct command *command = joined ? command_find(joined) : NULL;
+	int words = command ? 2 : 1;
+	if (!command && joined && not_offered(joined, err) < 0)
+		return NULL;
+	if (!command)
+		command = command_find(argv[at]);
+	if (!command && not_offered(argv[at], err) < 0)
+		return NULL;
 	if (!command) {
 		command_unknown(argv[at], err);
 		return NULL;
@@ -110,7 +119,7 @@ static void help(const struct command *command)
 			    "usage: vzpkg COMMAND [OPTION…] [OPERAND…]\n\n"
 			    "Makes OS templates for containers and keeps them up to date.\n\n");
 		for (size_t i = 0; i < COMMAND_COUNT; i++)
-			strbuf_addf(&text, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
+			strbuf_addf(&text, "  %-16s %s\n", commands[i]->name, commands[i]->summary);
 	}
 	strbuf_adds(&text, "\nOptions of every command:\n");
 	options_help(common_options, &text);
@@ -148,6 +157,8 @@ static int run(const struct command *command, const struct strvec *operands, str
 	if (ret == 0)
 		ret = command->run(&app, operands, &result, err);
 	report_phase_end(app.report);
+	if (app.options.timing)
+		report_timing_print(app.report);
 	if (!app.options.json)
 		fputs(result.text.text, stdout);
 	strbuf_release(&result.text);

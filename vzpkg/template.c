@@ -228,6 +228,7 @@ void template_free(struct template *template)
 	free(template->description);
 	free(template->distribution);
 	free(template->osrelease);
+	free(template->jquota);
 	free(template->config_path);
 	free(template);
 }

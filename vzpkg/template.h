@@ -81,6 +81,7 @@ struct template
 	struct strvec environment; /* KEY=value */
 	char *scripts[SCRIPT_KINDS]; /* absolute paths, or NULL */
 	char *summary, *description, *distribution, *osrelease;
+	char *jquota; /* "no" if its software cannot do quotas in a journal; NULL: not said */
 	struct strvec upgradable_versions;
 	char *config_path; /* the most specific folder that exists */
 	struct digest digest; /* of everything above that can change the result: lists,

@@ -146,6 +146,11 @@ static int take_osrelease(struct loader *loader, const struct metadata_file *fil
 	return take_text(file, &loader->template->osrelease);
 }
 
+static int take_jquota(struct loader *loader, const struct metadata_file *file)
+{
+	return take_text(file, &loader->template->jquota);
+}
+
 static int take_upgradable_versions(struct loader *loader, const struct metadata_file *file)
 {
 	for (size_t i = 0; i < file->count; i++)
@@ -193,6 +198,7 @@ const struct config_kind config_kinds[] = {
 	{ "description", take_description },
 	{ "distribution", take_distribution },
 	{ "osrelease", take_osrelease },
+	{ "jquota", take_jquota },
 	{ "upgradable_versions", take_upgradable_versions },
 	{ NULL, NULL },
 };

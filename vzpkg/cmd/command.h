@@ -31,8 +31,10 @@ struct command {
 		   struct error *err);
 };
 
+extern const struct command command_create_appcache;
 extern const struct command command_create_cache;
 extern const struct command command_info;
+extern const struct command command_install;
 extern const struct command command_lint;
 extern const struct command command_list;
 extern const struct command command_remove_cache;

@@ -23,6 +23,7 @@
 #include "vzpkg/cmd/build_lock.h"
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/cmd/manifest.h"
+#include "vzpkg/cmd/technology.h"
 #include "vzpkg/exit_code.h"
 #include "vzpkg/install/install.h"
 
@@ -293,7 +294,8 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	AUTO(build_lock_release) struct build_lock lock = BUILD_LOCK_INIT;
 	bool done;
 
-	if (app_need_root("create-cache", err) < 0 ||
+	if (technology_check(fs_type, image_format, err) < 0 ||
+	    app_need_root("create-cache", err) < 0 ||
 	    app_template(app, operands->items[0], &template, err) < 0)
 		return -1;
 	if (!arch_runs_here(template->name.arch)) {

@@ -9,7 +9,22 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "vzpkg/cache/generation.h"
+#include "vzpkg/cmd/application.h"
 #include "vzpkg/cmd/command.h"
+#include "vzpkg/cmd/technology.h"
+
+static struct os_request request;
+static const char *fs_type, *image_format;
+
+static const struct option_row options[] = {
+	{ "ostemplate", 0, OPTION_STRING, &request.os_template, "TEMPLATE",
+	  "without operands: print the tarball that a VE of this template is made from" },
+	{ "config", 0, OPTION_STRING, &request.sample, "NAME",
+	  "… and the applications that ve-NAME.conf-sample wants beside it" },
+	{ "vefstype", 0, OPTION_STRING, &fs_type, "TYPE", NULL },
+	{ "veimgfmt", 0, OPTION_STRING, &image_format, "FORMAT", NULL },
+	{ NULL },
+};
 
 struct subject {
 	const struct app *app;
@@ -114,6 +129,11 @@ static void osrelease(const struct subject *s, struct strvec *values)
 	push(values, s->template->osrelease);
 }
 
+static void jquota(const struct subject *s, struct strvec *values)
+{
+	push(values, s->template->jquota ?: "yes");
+}
+
 static void cached(const struct subject *s, struct strvec *values)
 {
 	bool there = generation_current(s->app->host.template_dir, s->template->text, NULL);
@@ -145,6 +165,7 @@ static const struct field fields[] = {
 	{ "environment", environment },
 	{ "upgradable_versions", upgradable_versions },
 	{ "osrelease", osrelease },
+	{ "jquota", jquota },
 	{ "cached", cached },
 	{ "cache_file", cache_file },
 };
@@ -184,10 +205,40 @@ static void add(const struct subject *subject, const struct field *field, bool b
 	json_object_set_new(ret->json, field->name, array);
 }
 
+/* What libvzctl asks before it makes a VE: the tarball's path, then the applications that are not in it. */
+static int tarball(struct app *app, struct command_result *ret, struct error *err)
+{
+	AUTO(template_freep) struct template *template = NULL;
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+	AUTO(strvec_release) struct strvec values = STRVEC_INIT;
+	json_t *array = json_array();
+
+	ret->json = json_pack("{s:o}", "applications", array);
+	if (technology_check(fs_type, image_format, err) < 0 ||
+	    os_request_load(&request, app, &template, &names, err) < 0)
+		return -1;
+	struct subject subject = { .app = app, .template = template };
+	cache_file(&subject, &values);
+	if (!values.count) {
+		error_set(err, ERROR_NOT_CACHED, "%s has no cache", template->text);
+		error_subject(err, "%s", template->text);
+		return error_hint(err, "\"vzpkg create-cache %s\" builds it", template->text);
+	}
+	json_object_set_new(ret->json, "path", json_string(values.items[0]));
+	strbuf_addf(&ret->text, "%s\n", values.items[0]);
+	for (size_t i = 0; i < names.count; i++) {
+		strbuf_addf(&ret->text, "%s\n", names.items[i]);
+		json_array_append_new(array, json_string(names.items[i]));
+	}
+	return 0;
+}
+
 static int run(struct app *app, const struct strvec *operands, struct command_result *ret,
 	       struct error *err)
 {
 	AUTO(template_freep) struct template *template = NULL;
+	if (!operands->count)
+		return tarball(app, ret, err);
 	if (app_template(app, operands->items[0], &template, err) < 0)
 		return -1;
 	struct subject subject = { .app = app, .template = template };
@@ -207,8 +258,8 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 const struct command command_info = {
 	.name = "info",
 	.operands = "TEMPLATE [FIELD…]",
-	.operands_min = 1,
 	.operands_max = FIELD_COUNT + 1,
-	.summary = "Shows a template's fields",
+	.summary = "Shows a template's fields, or which tarball a VE is made from",
+	.options = options,
 	.run = run,
 };
