@@ -4,6 +4,7 @@
 # make SAN=1      the same with ASan and UBSan   make lint       style, layers, headers, static analysis
 # make deps       what building needs (Debian)   make install    DESTDIR= PREFIX=/usr/local
 # make bench      comparisons, as ratios         make acceptance the full counts
+# make deb        a Debian package in build/deb  make fuzzers    tests/fuzz/run fuzzes with them
 #
 # A folder is a layer; it may include the layers before it in LAYERS (tests/lint/layers proves it), and
 # is one archive. B= puts everything that is made somewhere else.
@@ -154,20 +155,56 @@ acceptance: all units
 deps:
 	tests/lib/install-deps build
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/vzpkg $(DESTDIR)$(PREFIX)/share/vzpkg
-	install -m 0755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/sbin/
-	install -m 0755 $(INIT) $(MONITOR) $(POLICY) $(DESTDIR)$(PREFIX)/libexec/vzpkg/
-	cp -R --preserve=mode templates $(DESTDIR)$(PREFIX)/share/vzpkg/
-	cp -R --preserve=mode runtime/conf $(DESTDIR)$(PREFIX)/share/vzpkg/
-	install -d $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
-	for page in vzpkg.8 vzctl.8 vzlist.8 vz.conf.5; do \
-		scdoc < doc/man/$$page.scd > $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page || exit 1; \
+# ---- installing ------------------------------------------------------------------------------
+# SYSCONFDIR= and UNITDIR= are set by packages; without them /etc and systemd are left alone.
+COMPLETIONS := $(foreach program,vzpkg vzctl vzlist,$(B)/completion/bash/$(program) \
+	$(B)/completion/zsh/_$(program) $(B)/completion/fish/$(program).fish)
+
+completions: $(COMPLETIONS)
+
+$(B)/completion/bash/%: $(B)/bin/%
+	@mkdir -p $(@D)
+	$< --completion bash > $@
+
+$(B)/completion/zsh/_%: $(B)/bin/%
+	@mkdir -p $(@D)
+	$< --completion zsh > $@
+
+$(B)/completion/fish/%.fish: $(B)/bin/%
+	@mkdir -p $(@D)
+	$< --completion fish > $@
+
+MAN := vzpkg.8 vzctl.8 vzlist.8 vz.conf.5
+ROOT = $(DESTDIR)$(PREFIX)
+
+install: all completions
+	install -d $(ROOT)/sbin $(ROOT)/libexec/vzpkg $(ROOT)/share/vzpkg
+	install -m 0755 $(PROGRAMS) $(ROOT)/sbin/
+	install -m 0755 $(INIT) $(MONITOR) $(POLICY) $(ROOT)/libexec/vzpkg/
+	cp -R --preserve=mode templates runtime/conf $(ROOT)/share/vzpkg/
+	install -D -m 0644 -t $(ROOT)/share/bash-completion/completions $(filter %bash/vzpkg %bash/vzctl %bash/vzlist,$(COMPLETIONS))
+	install -D -m 0644 -t $(ROOT)/share/zsh/vendor-completions $(filter $(B)/completion/zsh/%,$(COMPLETIONS))
+	install -D -m 0644 -t $(ROOT)/share/fish/vendor_completions.d $(filter %.fish,$(COMPLETIONS))
+	for page in $(MAN); do \
+		install -d $(ROOT)/share/man/man$${page##*.} && \
+		scdoc < doc/man/$$page.scd > $(ROOT)/share/man/man$${page##*.}/$$page || exit 1; \
 	done
+	$(if $(SYSCONFDIR),install -D -m 0644 runtime/conf/vz.conf $(DESTDIR)$(SYSCONFDIR)/vz/vz.conf)
+	$(if $(SYSCONFDIR),install -d $(DESTDIR)$(SYSCONFDIR)/vz/conf $(DESTDIR)$(SYSCONFDIR)/vz/vzpkg.conf.d)
+	$(if $(UNITDIR),install -D -m 0644 runtime/vz.slice $(DESTDIR)$(UNITDIR)/vz.slice)
+
+# A Debian package in $(B)/deb, built from a copy of what git has.
+deb:
+	tests/lib/install-deps deb
+	rm -rf $(B)/deb
+	mkdir -p $(B)/deb/vzpkg
+	git ls-files -z | xargs -0 cp --parents -P -t $(B)/deb/vzpkg
+	cd $(B)/deb/vzpkg && dpkg-buildpackage --build=binary --no-sign -j$$(nproc)
+	@ls $(B)/deb/*.deb
 
 clean:
 	rm -rf build
 
-.PHONY: all units fuzz fuzzers check lint bench acceptance deps install clean $(SHARE) $(SAMPLES)
+.PHONY: all completions deb units fuzz fuzzers check lint bench acceptance deps install clean $(SHARE) $(SAMPLES)
 .DELETE_ON_ERROR:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

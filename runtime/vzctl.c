@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/completion.h"
 #include "base/interrupt.h"
 #include "base/program.h"
 #include "runtime/cmd/command.h"
@@ -25,6 +26,7 @@ static const struct command *const commands[] = {
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
 static const char *conf;
+static const char *completion_shell;
 static bool help_wanted, version_wanted;
 static struct program_options program;
 static struct vzctl vzctl = { .timeout_s = 600 };
@@ -38,6 +40,7 @@ static const struct option_row common_options[] = {
 	{ "progress-fd", 0, OPTION_STRING, &program.progress_fd, "N", NULL },
 	{ "quiet", 'q', OPTION_FLAG, &program.quiet, NULL, "print errors and warnings only" },
 	{ "verbose", 'v', OPTION_FLAG, &program.verbose, NULL, "print details" },
+	{ "completion", 0, OPTION_STRING, &completion_shell, "SHELL", NULL },
 	{ "help", 'h', OPTION_FLAG, &help_wanted, NULL, "print this help" },
 	{ "version", 0, OPTION_FLAG, &version_wanted, NULL, "print the version" },
 	{ NULL },
@@ -80,7 +83,8 @@ static int next_word(int argc, char **argv, int at)
 {
 	while (at < argc && argv[at][0] == '-' && argv[at][1]) {
 		bool apart = !strcmp(argv[at], "--conf") || !strcmp(argv[at], "--timeout") ||
-			     !strcmp(argv[at], "--progress-fd");
+			     !strcmp(argv[at], "--progress-fd") ||
+			     !strcmp(argv[at], "--completion");
 		at += apart ? 2 : 1;
 	}
 	return at;
@@ -110,6 +114,27 @@ static void help(const struct command *command)
 	options_help(common_options, &text);
 	strbuf_adds(&text, "\nSee vzctl(8).\n");
 	fputs(text.text, stdout);
+}
+
+static int completion(struct command_result *result, struct error *err)
+{
+	struct completion_command rows[COMMAND_COUNT];
+	struct completion completion = { .program = "vzctl",
+					 .common = common_options,
+					 .commands = rows };
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		const struct command *command = commands[i];
+		if (command->flags & COMMAND_HIDDEN)
+			continue;
+		rows[completion.count++] = (struct completion_command){
+			.name = command->name,
+			.summary = command->summary,
+			.options = command->options,
+			.operands =
+				command->flags & COMMAND_NO_CTID ? COMPLETE_FILES : COMPLETE_VES,
+		};
+	}
+	return completion_script(&completion, completion_shell, &result->text, err);
 }
 
 /* ---- from words to a command, a VE and operands ------------------------------------------------------ */
@@ -231,14 +256,14 @@ static int main_with(int argc, char **argv, struct error *err)
 	int ret = parse(&call, argc, argv, err);
 	if (ret == 0 && version_wanted)
 		return puts("vzctl " VERSION) < 0;
-	if (ret == 0 && (help_wanted || !call.command)) {
+	if (ret == 0 && !completion_shell && (help_wanted || !call.command)) {
 		help(call.command);
 		return help_wanted ? 0 : exit_code_find(exit_codes, ERROR_USAGE);
 	}
 	vzctl.json = program.json;
 	vzctl.report = program_report("vzctl", call.command ? call.command->name : NULL, &program);
 	if (ret == 0)
-		ret = run(&call, &result, err);
+		ret = completion_shell ? completion(&result, err) : run(&call, &result, err);
 	return finish(&result, ret, err);
 }
 

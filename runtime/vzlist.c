@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/completion.h"
 #include "base/option.h"
 #include "base/program.h"
 #include "runtime/cmd/list_field.h"
@@ -21,6 +22,7 @@
 
 enum { FAILED = 1 };
 
+static const char *completion_shell;
 static const char *conf, *output, *sort, *hostname_pattern, *name_pattern, *description_pattern;
 static bool all, stopped, names, no_header, no_trim, ids_only, json, list_wanted, help_wanted,
 	version_wanted;
@@ -46,6 +48,7 @@ static const struct option_row options[] = {
 	{ "conf", 0, OPTION_STRING, &conf, "FILE",
 	  "read FILE instead of /etc/vz/vz.conf (also: VZ_CONF)" },
 	{ "quiet", 'q', OPTION_FLAG, &program.quiet, NULL, "print errors and warnings only" },
+	{ "completion", 0, OPTION_STRING, &completion_shell, "SHELL", NULL },
 	{ "help", 0, OPTION_FLAG, &help_wanted, NULL, "print this help" },
 	{ "version", 0, OPTION_FLAG, &version_wanted, NULL, "print the version" },
 	{ NULL },
@@ -151,7 +154,12 @@ static int run(const struct strvec *operands, struct report *report, struct erro
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	int ret = 0;
-	if (version_wanted)
+	struct completion completion = { .program = "vzlist",
+					 .common = options,
+					 .operands = COMPLETE_VES };
+	if (completion_shell)
+		ret = completion_script(&completion, completion_shell, &text, err);
+	else if (version_wanted)
 		strbuf_adds(&text, "vzlist " VERSION "\n");
 	else if (help_wanted)
 		help(&text);

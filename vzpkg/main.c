@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/completion.h"
 #include "base/interrupt.h"
 #include "base/program.h"
 #include "vzpkg/app.h"
@@ -25,6 +26,7 @@ static const struct command *const commands[] = {
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
 static struct app app;
+static const char *completion_shell;
 
 static const struct option_row common_options[] = {
 	{ "conf", 0, OPTION_STRING, &app.options.conf, "FILE",
@@ -45,6 +47,7 @@ static const struct option_row common_options[] = {
 	{ "progress", 0, OPTION_STRING, &app.options.progress_fd, "N", NULL },
 	{ "quiet", 'q', OPTION_FLAG, &app.options.quiet, NULL, "print errors and warnings only" },
 	{ "verbose", 'v', OPTION_FLAG, &app.options.verbose, NULL, "print details" },
+	{ "completion", 0, OPTION_STRING, &completion_shell, "SHELL", NULL },
 	{ "help", 'h', OPTION_FLAG, &app.options.help, NULL, "print this help" },
 	{ "version", 0, OPTION_FLAG, &app.options.version, NULL, "print the version" },
 	{ NULL },
@@ -81,7 +84,8 @@ static const struct command *command_take(int *argc, char **argv, struct error *
 		bool apart = !strchr(argv[at], '=') && (strcmp(argv[at], "--conf") == 0 ||
 							strcmp(argv[at], "--repository") == 0 ||
 							strcmp(argv[at], "--timeout") == 0 ||
-							strncmp(argv[at], "--progress", 10) == 0);
+							strncmp(argv[at], "--progress", 10) == 0 ||
+							strcmp(argv[at], "--completion") == 0);
 		at += apart ? 2 : 1;
 	}
 	if (at >= *argc)
@@ -127,6 +131,49 @@ static void help(const struct command *command)
 	fputs(text.text, stdout);
 }
 
+static struct report *report_make(const struct command *command)
+{
+	const struct program_options options = {
+		.json = app.options.json,
+		.quiet = app.options.quiet,
+		.verbose = app.options.verbose,
+		.progress_fd = app.options.progress_fd,
+	};
+	return program_report("vzpkg", command ? command->name : NULL, &options);
+}
+
+static int usage_error(const struct command *command, const struct error *err)
+{
+	int code = exit_code(err->kind);
+	app.report = report_make(command);
+	report_error(app.report, err, code);
+	AUTO(error_clear) struct error ignored = ERROR_INIT;
+	report_finish(app.report, NULL, &ignored);
+	return code;
+}
+
+static int completion(struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	struct completion_command rows[COMMAND_COUNT];
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		rows[i] = (struct completion_command){
+			.name = commands[i]->name,
+			.summary = commands[i]->summary,
+			.options = commands[i]->options,
+			.operands = strstr(commands[i]->operands, "TEMPLATE") ? COMPLETE_TEMPLATES
+				    : strstr(commands[i]->operands, "VE")     ? COMPLETE_VES
+									      : COMPLETE_NOTHING,
+		};
+	struct completion completion = { .program = "vzpkg",
+					 .common = common_options,
+					 .commands = rows,
+					 .count = COMMAND_COUNT };
+	if (completion_script(&completion, completion_shell, &text, err) < 0)
+		return usage_error(NULL, err);
+	return fputs(text.text, stdout) == EOF;
+}
+
 static int check_operands(const struct command *command, const struct strvec *operands,
 			  struct error *err)
 {
@@ -137,17 +184,6 @@ static int check_operands(const struct command *command, const struct strvec *op
 							  : "%s: too many operands",
 		  command->name);
 	return error_hint(err, "usage: vzpkg %s %s", command->name, command->operands);
-}
-
-static struct report *report_make(const struct command *command)
-{
-	const struct program_options options = {
-		.json = app.options.json,
-		.quiet = app.options.quiet,
-		.verbose = app.options.verbose,
-		.progress_fd = app.options.progress_fd,
-	};
-	return program_report("vzpkg", command ? command->name : NULL, &options);
 }
 
 static int run(const struct command *command, const struct strvec *operands, struct error *err)
@@ -175,16 +211,6 @@ static int run(const struct command *command, const struct strvec *operands, str
 	return code;
 }
 
-static int usage_error(const struct command *command, const struct error *err)
-{
-	int code = exit_code(err->kind);
-	app.report = report_make(command);
-	report_error(app.report, err, code);
-	AUTO(error_clear) struct error ignored = ERROR_INIT;
-	report_finish(app.report, NULL, &ignored);
-	return code;
-}
-
 static int vzpkg(int argc, char **argv, struct error *err)
 {
 	AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
@@ -197,6 +223,8 @@ static int vzpkg(int argc, char **argv, struct error *err)
 		return usage_error(command, err);
 	if (app.options.version)
 		return puts("vzpkg " VERSION) < 0;
+	if (completion_shell)
+		return completion(err);
 	if (app.options.help || !command) {
 		help(command);
 		return app.options.help ? 0 : exit_code(ERROR_USAGE);
