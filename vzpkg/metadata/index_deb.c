@@ -42,6 +42,7 @@ struct tap {
 	size_t line_length; /* more than LINE_START: the rest is not kept */
 	uint64_t total;
 	int failure; /* errno of a failed read */
+	bool binary; /* there was a NUL, after which libsolv's lines are not ours */
 };
 
 static uint8_t priority_of(const char *word)
@@ -138,6 +139,10 @@ static ssize_t tap_read(void *cookie, char *buffer, size_t size)
 		;
 	if (got < 0)
 		tap->failure = errno;
+	if (got > 0 && memchr(buffer, 0, (size_t)got)) {
+		tap->binary = true;
+		return 0;
+	}
 	if (got > 0)
 		look_at(tap, buffer, (size_t)got);
 	if (got > 0)
@@ -192,7 +197,7 @@ static int read_stream(struct tap *tap, const char *name, Repo *repo, struct err
 	end_stanza(tap);
 	if (tap->failure)
 		return error_errno(err, tap->failure, "reading %s", name);
-	if (status != 0 || (size_t)(repo->pool->nsolvables - first) != tap->count) {
+	if (status != 0 || tap->binary || (size_t)(repo->pool->nsolvables - first) != tap->count) {
 		error_set(err, ERROR_FETCH, "%s: it is not an index of packages", name);
 		return error_subject(err, "%s", name);
 	}

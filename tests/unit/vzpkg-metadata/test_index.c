@@ -104,12 +104,33 @@ static void a_bad_digest_is_none(void **state)
 	assert_int_equal(digest_of(text.text, text.length).kind, DIGEST_NONE);
 }
 
+/* … nor behind a NUL, where a line begins for it and not for us. */
+static void an_index_is_text(void **state)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	autoclose int fd = memfd_create("index", MFD_CLOEXEC);
+	uint64_t total;
+
+	(void)state;
+	strbuf_adds(&text, head);
+	strbuf_add(&text, "\0", 1);
+	field(&text, "SHA512", DIGEST_SHA512, "z");
+	assert_int_equal(write_all(fd, text.text, text.length, "index", NULL), 0);
+	lseek(fd, 0, SEEK_SET);
+	Pool *pool = pool_create();
+	assert_int_equal(index_deb_parse(fd, "index", repo_create(pool, "r"), &total, &err), -1);
+	assert_int_equal(err.kind, ERROR_FETCH);
+	pool_free(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_strongest_digest_counts),
 		cmocka_unit_test(sha512_alone_wherever_a_chunk_ends),
 		cmocka_unit_test(a_bad_digest_is_none),
+		cmocka_unit_test(an_index_is_text),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
