@@ -14,9 +14,9 @@
 
 enum { CHILD_OK, CHILD_DAMAGED, CHILD_TOO_LONG, CHILD_NO_READER };
 
-static struct archive *open_raw(int fd)
+/* ARCHIVE_OK; ARCHIVE_EOF: there is nothing in it; or it is damaged. */
+static int open_raw(struct archive *archive, int fd)
 {
-	struct archive *archive = archive_read_new();
 	struct archive_entry *entry;
 
 	archive_read_support_filter_xz(archive);
@@ -26,23 +26,22 @@ static struct archive *open_raw(int fd)
 	archive_read_support_format_raw(archive);
 	archive_read_support_format_empty(archive);
 	if (archive_read_open_fd(archive, fd, 1 << 16) != ARCHIVE_OK)
-		return NULL;
-	int status = archive_read_next_header(archive, &entry);
-	return status == ARCHIVE_OK || status == ARCHIVE_EOF ? archive : NULL;
+		return ARCHIVE_FATAL;
+	return archive_read_next_header(archive, &entry);
 }
 
 static int child(int from, int to, uint64_t limit)
 {
-	struct archive *archive = open_raw(from);
+	struct archive *archive = archive_read_new();
 	uint64_t total = 0;
 	const void *block;
 	la_int64_t offset;
 	size_t size;
-	int status;
+	int status = open_raw(archive, from);
 
-	if (!archive)
-		return CHILD_DAMAGED;
-	while ((status = archive_read_data_block(archive, &block, &size, &offset)) == ARCHIVE_OK) {
+	/* libarchive has no data of a file without any. */
+	while (status == ARCHIVE_OK &&
+	       (status = archive_read_data_block(archive, &block, &size, &offset)) == ARCHIVE_OK) {
 		total += size;
 		if (total > limit)
 			return CHILD_TOO_LONG;
