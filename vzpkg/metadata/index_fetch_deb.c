@@ -30,6 +30,7 @@ struct wanted {
 	uint64_t size, plain_size;
 	char *stored; /* below pm/ */
 	bool listed; /* the release names it in some form */
+	bool empty; /* the release says that the plain file has no bytes */
 	bool done;
 };
 
@@ -38,13 +39,17 @@ struct wanted_list {
 	size_t count;
 };
 
+static void wanted_clear(struct wanted *wanted)
+{
+	free(wanted->path);
+	free(wanted->title);
+	free(wanted->stored);
+}
+
 static void wanted_release(struct wanted_list *list)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		free(list->items[i].path);
-		free(list->items[i].title);
-		free(list->items[i].stored);
-	}
+	for (size_t i = 0; i < list->count; i++)
+		wanted_clear(&list->items[i]);
 	free(list->items);
 }
 
@@ -109,8 +114,11 @@ static int choose(const struct sync *sync, struct wanted *wanted, struct error *
 		if (!release_find(release, path, weak_ok, &wanted->digest, &wanted->size))
 			continue;
 		wanted->listed = true;
-		if (!release_find(release, wanted->path, weak_ok, &ignored, &wanted->plain_size))
+		bool known =
+			release_find(release, wanted->path, weak_ok, &ignored, &wanted->plain_size);
+		if (!known)
 			wanted->plain_size = 0;
+		wanted->empty = known && !wanted->plain_size;
 		char hex[DIGEST_MAX * 2 + 1];
 		digest_hex(&wanted->digest, hex);
 		free(wanted->stored);
@@ -137,7 +145,11 @@ static int want(struct sync *sync, struct wanted_list *list, struct sync_reposit
 		wanted->path = xstrdup("Packages");
 		wanted->title = xasprintf("%s Packages", source->suite);
 	}
-	return choose(sync, wanted, err);
+	if (choose(sync, wanted, err) < 0)
+		return -1;
+	if (wanted->empty) /* a suite of updates, before there are any */
+		wanted_clear(&list->items[--list->count]);
+	return 0;
 }
 
 static int want_all(struct sync *sync, struct wanted_list *list, struct error *err)
