@@ -61,9 +61,9 @@ init_of() { sed -n 's/^INIT=//p' "$W/lock/$1.state"; }
 # shellcheck disable=SC2317 # for tests
 monitor_of() { sed -n 's/^MONITOR=//p' "$W/lock/$1.state"; }
 
-# until COMMAND…: waits until it succeeds, 20 s at most.
+# until COMMAND…: waits until it succeeds, 20 s at most; PATIENCE is more on a machine that is slow.
 until_true() {
-	local end=$((SECONDS + 20))
+	local end=$((SECONDS + ${PATIENCE:-20}))
 	while [ $SECONDS -lt $end ]; do
 		! "$@" >/dev/null 2>&1 </dev/null || return 0
 		sleep 0.1
