@@ -10,9 +10,11 @@
 
 int mount_copy(int dirfd, const char *path, struct error *err)
 {
-	int fd = open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	if (fd >= 0)
-		return fd;
+	struct mount_attr alone = { .propagation = MS_PRIVATE };
+	autoclose int fd =
+		open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (fd >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &alone, sizeof(alone)) == 0)
+		return steal_fd(&fd);
 	if (errno == ENOSYS)
 		return error_set(err, ERROR_CONTAINER, "Linux 5.12 or newer is needed for a VE");
 	return error_errno(err, errno, "taking %s to show it in the VE", *path ? path : "the tree");

@@ -11,7 +11,8 @@
 
 #include "base/error.h"
 
-/* A copy of what is at that place, without what is mounted below it. `path` may be "". */
+/* A copy of what is at that place, without what is mounted below it; what is mounted in one is not seen in the other,
+ * whatever the host shares. `path` may be "". */
 int mount_copy(int dirfd, const char *path, struct error *err);
 
 /* A new file system. Options are NULL-terminated pairs of key and value (value NULL: a flag). */
