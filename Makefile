@@ -4,7 +4,8 @@
 # make SAN=1      the same with ASan and UBSan   make lint       style, layers, headers, static analysis
 # make deps       what building needs (Debian)   make install    DESTDIR= PREFIX=/usr/local
 # make bench      comparisons, as ratios         make acceptance the full counts
-# make deb        a Debian package in build/deb  make fuzzers    tests/fuzz/run fuzzes with them
+# make deb        a Debian package in build/deb  make acceptance-vm   on a machine of its own, emulated
+# make fuzzers    what tests/fuzz/run fuzzes with
 #
 # A folder is a layer; it may include the layers before it in LAYERS (tests/lint/layers proves it), and
 # is one archive. B= puts everything that is made somewhere else.
@@ -152,6 +153,9 @@ bench: all
 acceptance: all units
 	tests/run acceptance
 
+acceptance-vm: all
+	tests/vm/run
+
 deps:
 	tests/lib/install-deps build
 
@@ -180,7 +184,7 @@ ROOT = $(DESTDIR)$(PREFIX)
 install: all completions
 	install -d $(ROOT)/sbin $(ROOT)/libexec/vzpkg $(ROOT)/share/vzpkg
 	install -m 0755 $(PROGRAMS) $(ROOT)/sbin/
-	install -m 0755 $(INIT) $(MONITOR) $(POLICY) $(ROOT)/libexec/vzpkg/
+	install -m 0755 $(INIT) $(MONITOR) $(POLICY) runtime/service/vzhost $(ROOT)/libexec/vzpkg/
 	cp -R --preserve=mode templates runtime/conf $(ROOT)/share/vzpkg/
 	install -D -m 0644 -t $(ROOT)/share/bash-completion/completions $(filter %bash/vzpkg %bash/vzctl %bash/vzlist,$(COMPLETIONS))
 	install -D -m 0644 -t $(ROOT)/share/zsh/vendor-completions $(filter $(B)/completion/zsh/%,$(COMPLETIONS))
@@ -191,7 +195,8 @@ install: all completions
 	done
 	$(if $(SYSCONFDIR),install -D -m 0644 runtime/conf/vz.conf $(DESTDIR)$(SYSCONFDIR)/vz/vz.conf)
 	$(if $(SYSCONFDIR),install -d $(DESTDIR)$(SYSCONFDIR)/vz/conf $(DESTDIR)$(SYSCONFDIR)/vz/vzpkg.conf.d)
-	$(if $(UNITDIR),install -D -m 0644 runtime/vz.slice $(DESTDIR)$(UNITDIR)/vz.slice)
+	$(if $(UNITDIR),install -D -m 0644 runtime/service/vz.slice $(DESTDIR)$(UNITDIR)/vz.slice)
+	$(if $(UNITDIR),sed 's,@PREFIX@,$(PREFIX),' runtime/service/vz.service > $(DESTDIR)$(UNITDIR)/vz.service)
 
 # A Debian package in $(B)/deb, built from a copy of what git has.
 deb:
@@ -205,6 +210,6 @@ deb:
 clean:
 	rm -rf build
 
-.PHONY: all completions deb units fuzz fuzzers check lint bench acceptance deps install clean $(SHARE) $(SAMPLES)
+.PHONY: all completions deb units fuzz fuzzers check lint bench acceptance acceptance-vm deps install clean $(SHARE) $(SAMPLES)
 .DELETE_ON_ERROR:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
