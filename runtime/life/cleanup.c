@@ -1,8 +1,10 @@
 #include "runtime/life/cleanup.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -12,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "runtime/cgroup.h"
+#include "runtime/config/ve_config.h"
 #include "runtime/ids.h"
 #include "runtime/life/monitor.h"
 #include "runtime/net/venet.h"
@@ -62,6 +65,15 @@ void cleanup_temporary(const struct host_config *host, unsigned ctid)
 			unlinkat(dirfd(dir), entry->d_name, 0);
 }
 
+int cleanup_config(const struct host_config *host, unsigned ctid, struct error *err)
+{
+	autofree char *path = ve_config_path(host, ctid);
+	autofree char *kept = xasprintf("%s.destroyed", path);
+	if (rename(path, kept) < 0 && errno != ENOENT)
+		return error_errno(err, errno, "renaming %s to %s", path, kept);
+	return 0;
+}
+
 int cleanup_private(const struct host_config *host, unsigned ctid, struct ve_state *state,
 		    struct error *err)
 {
@@ -80,10 +92,17 @@ static int undo(const struct host_config *host, unsigned ctid, struct report *re
 {
 	switch (state->phase) {
 	case VE_CREATING:
+		/* Its configuration is the last thing that a VE gets: only this record was not taken away. */
+		if (ve_config_exists(host, ctid)) {
+			ve_state_release(state);
+			return ve_state_save(host, ctid, state, err);
+		}
 		report_info(report, "VE %u: removing what an interrupted create left", ctid);
 		return cleanup_private(host, ctid, state, err);
 	case VE_DESTROYING:
 		report_info(report, "VE %u: completing an interrupted destroy", ctid);
+		if (cleanup_config(host, ctid, err) < 0)
+			return -1;
 		return cleanup_private(host, ctid, state, err);
 	case VE_STARTING:
 		report_info(report, "VE %u: undoing an interrupted start", ctid);

@@ -8,7 +8,7 @@
 
 /*
  * For the holder of the VE's lock, before it does anything: a start that did not end is undone, a VE whose init is gone
- * is cleaned up after, a create is undone, a destroy is completed. *state is what is true then: VE_STOPPED or
+ * is cleaned up after, a create that made no VE is undone, a destroy is completed. *state is what is true then: VE_STOPPED or
  * VE_RUNNING. The caller releases it.
  */
 int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct report *report,
@@ -20,6 +20,9 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct ve_sta
 
 /* CTID.conf.tmp-…, which a command that was killed did not come to rename. */
 void cleanup_temporary(const struct host_config *host, unsigned ctid);
+
+/* Renames CTID.conf, if it is there, to CTID.conf.destroyed, which users know; from then on there is no VE. */
+int cleanup_config(const struct host_config *host, unsigned ctid, struct error *err);
 
 /* Removes a private area with all in it, its configuration's leftovers, and the state file. */
 int cleanup_private(const struct host_config *host, unsigned ctid, struct ve_state *state,

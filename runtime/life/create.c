@@ -249,6 +249,15 @@ static int make_simfs(struct making *making, struct error *err)
 	return launch_find_init(tree) ? 0 : no_init(making, err);
 }
 
+/* What the configuration says is there has to be there after a power loss, too. A layer is on disk already. */
+static int sync_area(const struct making *making, struct error *err)
+{
+	bool files = making->held.config.layout == VE_LAYOUT_SIMFS;
+	if ((files ? syncfs(making->dir) : fsync(making->dir)) < 0)
+		return error_errno(err, errno, "syncing the private area");
+	return 0;
+}
+
 static int make_area(struct making *making, struct error *err)
 {
 	if (record(making, err) < 0 || take_userns(making, err) < 0 || make_dir(making, err) < 0)
@@ -258,7 +267,7 @@ static int make_area(struct making *making, struct error *err)
 		made = make_overlay(making, err);
 	if (made == 0)
 		made = make_simfs(making, err);
-	return made < 0 ? -1 : 0;
+	return made < 0 ? -1 : sync_area(making, err);
 }
 
 /* ---- its configuration --------------------------------------------------------------------------------------- */

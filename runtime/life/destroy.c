@@ -1,5 +1,3 @@
-#include <errno.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -21,16 +19,6 @@ static int check(const struct life *life, const struct held *held, struct error 
 	return 0;
 }
 
-/* Users know CTID.conf.destroyed; from this rename on there is no VE. */
-static int forget(const struct life *life, struct error *err)
-{
-	autofree char *path = ve_config_path(life->host, life->ctid);
-	autofree char *kept = xasprintf("%s.destroyed", path);
-	if (rename(path, kept) < 0)
-		return error_errno(err, errno, "renaming %s to %s", path, kept);
-	return 0;
-}
-
 int life_destroy(const struct life *life, struct error *err)
 {
 	AUTO(held_release) struct held held = HELD_INIT;
@@ -40,7 +28,8 @@ int life_destroy(const struct life *life, struct error *err)
 	held.state.phase = VE_DESTROYING;
 	held.state.ids_base = held.config.ids_shifted ? held.config.ids_base : 0;
 	held.state.private_area = xstrdup(held.config.private_area);
-	if (ve_state_save(life->host, life->ctid, &held.state, err) < 0 || forget(life, err) < 0)
+	if (ve_state_save(life->host, life->ctid, &held.state, err) < 0 ||
+	    cleanup_config(life->host, life->ctid, err) < 0)
 		return error_wrap(err, "destroying the VE %u", life->ctid);
 	rmdir(held.config.root); /* whatever else is there is not ours */
 	autofree char *console = xasprintf("%s/%u.console", life->host->lock_dir, life->ctid);
