@@ -85,15 +85,63 @@ static void add_unknown(struct resolver *resolver, const char *wish)
 {
 	const char *near = package_nearest_name(resolver->pool, wish);
 	autofree char *line =
-		*wish == '@' ? xasprintf("%s: groups of packages are known to rpm only", wish)
+		*wish == '@' ? xasprintf("%s: there is no such group; Debian has @required, "
+					 "@important and @standard",
+					 wish)
 		: near       ? xasprintf("%s is in no repository; did you mean %s?", wish, near)
 			     : xasprintf("%s is in no repository", wish);
 	add_problem(resolver, line);
 }
 
+static void add_asked(struct resolver *resolver, Id solvable)
+{
+	MAPSET(&resolver->asked, solvable);
+	closure_add(&resolver->closure, solvable);
+	queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE, solvable);
+}
+
+/* The newest version of every package that the first repository, which is the release's own, gives this
+ * priority: what others say of their packages is of no account. */
+static void add_priority(struct resolver *resolver, enum package_priority priority)
+{
+	const struct package_pool *pool = resolver->pool;
+
+	for (Id id = 2; id < pool->pool->nsolvables; id++) {
+		const Solvable *solvable = pool_id2solvable(pool->pool, id);
+		if (!solvable->repo || solvable->repo->appdata != pool->metadata->repositories ||
+		    package_priority(pool, id) != priority)
+			continue;
+		Id candidate = closure_candidate(pool, solvable->name, NULL);
+		if (!candidate || MAPTST(&resolver->excluded, candidate))
+			continue;
+		add_asked(resolver, candidate);
+	}
+}
+
+static bool add_group(struct resolver *resolver, const char *name)
+{
+	static const struct {
+		const char *name;
+		enum package_priority priority;
+	} groups[] = {
+		{ "required", PRIORITY_REQUIRED },
+		{ "important", PRIORITY_IMPORTANT },
+		{ "standard", PRIORITY_STANDARD },
+	};
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (strcmp(groups[i].name, name) == 0) {
+			add_priority(resolver, groups[i].priority);
+			return true;
+		}
+	return false;
+}
+
 static void add_wish(struct resolver *resolver, const char *wish)
 {
 	Pool *pool = resolver->pool->pool;
+
+	if (*wish == '@' && add_group(resolver, wish + 1))
+		return;
 	Id id = wish_id(pool, wish);
 	Id candidate = id ? closure_candidate(resolver->pool, id, NULL) : 0;
 
@@ -104,9 +152,7 @@ static void add_wish(struct resolver *resolver, const char *wish)
 		add_unknown(resolver, wish);
 		return;
 	}
-	MAPSET(&resolver->asked, candidate);
-	closure_add(&resolver->closure, candidate);
-	queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE, candidate);
+	add_asked(resolver, candidate);
 }
 
 static void add_excluded(struct resolver *resolver, const char *name)

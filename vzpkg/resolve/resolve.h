@@ -10,7 +10,7 @@
 #include "vzpkg/resolve/plan.h"
 
 struct resolve_request {
-	const struct strvec *packages; /* name, name-version, name=version, @group */
+	const struct strvec *packages; /* name, name-version, name=version, @PRIORITY */
 	const struct strvec *excluded;
 	bool essential; /* all Essential and Priority: required packages too (a template) */
 	bool recommends; /* follow Recommends */
