@@ -86,7 +86,7 @@ static int empty_machine_id(int tree, struct error *err)
 
 static int empty_file(int tree, const char *path, struct error *err)
 {
-	autoclose int fd = open_in_root(tree, path, O_WRONLY | O_NOFOLLOW, 0);
+	autoclose int fd = open_in_root(tree, path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)

@@ -482,8 +482,10 @@ static int write_info(struct unpacker *unpacker, const char *suffix, mode_t mode
 		      const struct strbuf *content, const time_t *time, struct error *err)
 {
 	autofree char *name = xasprintf("%s.%s", unpacker->result->info_name, suffix);
+	/* What another package's script has put there, be it a FIFO, is not written into. */
+	unlinkat(unpacker->job->info, name, 0);
 	autoclose int fd = openat(unpacker->job->info, name,
-				  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+				  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0 || fchmod(fd, mode) < 0)
 		return error_errno(err, errno, "unpacking %s: creating %s", unpacker->name, name);
 	if (write_all(fd, content->text, content->length, name, err) < 0)

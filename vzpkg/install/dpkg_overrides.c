@@ -12,9 +12,10 @@
 
 enum { LIST_LIMIT = 4 << 20 };
 
+/* A FIFO that a script has put in its place would make a plain open wait for ever. */
 static int read_list(int tree, const char *path, struct strbuf *text, struct error *err)
 {
-	autoclose int fd = open_in_root(tree, path, O_RDONLY | O_NOFOLLOW, 0);
+	autoclose int fd = open_in_root(tree, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_errno(err, errno, "opening /%s", path);
 	return file_read_fd(fd, path, LIST_LIMIT, text, err);
