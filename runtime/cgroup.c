@@ -153,7 +153,7 @@ int cgroup_plan(const struct cgroup_spec *spec, struct cgroup *group, struct err
 
 	group->pids = !pids2 && plan_v1(group, "pids", spec);
 	group->memory = spec->memory_max && !memory2 && plan_v1(group, "memory", spec);
-	if (spec->memory_max && !memory2 && !group->memory)
+	if (spec->memory_wanted && !memory2 && !group->memory)
 		return missing("memory", err);
 	if (spec->pids_wanted && !pids2 && !group->pids)
 		return missing("number of processes", err);
@@ -213,9 +213,13 @@ static int set_limits(const struct cgroup_spec *spec, const char *folder, bool v
 	if (is_there(folder, "pids.max") &&
 	    set_limit(folder, "pids.max", spec->pids_max, spec->pids_wanted, err) < 0)
 		return -1;
-	if (spec->memory_max && memory_here)
-		return set_limit(folder, memory, spec->memory_max, true, err);
-	return 0;
+	if (!spec->memory_max || !memory_here)
+		return 0;
+	if (set_limit(folder, memory, spec->memory_max, spec->memory_wanted, err) < 0)
+		return -1;
+	/* v1 counts memory and swap together. A kernel without swap accounting has neither file. */
+	return v2 ? set_limit(folder, "memory.swap.max", 0, false, err)
+		  : set_limit(folder, "memory.memsw.limit_in_bytes", spec->memory_max, false, err);
 }
 
 static int open_one(struct cgroup *group, const char *folder, struct error *err)
@@ -259,7 +263,7 @@ int cgroup_create(const struct cgroup_spec *spec, struct cgroup *group, struct e
 	for (size_t i = 0; i < group->folders.count; i++)
 		if (create_one(spec, group, group->folders.items[i], err) < 0)
 			return -1;
-	if (spec->memory_max && !group->memory)
+	if (spec->memory_wanted && !group->memory)
 		return missing("memory", err);
 	if (spec->pids_wanted && !group->pids)
 		return missing("number of processes", err);

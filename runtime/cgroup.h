@@ -22,9 +22,10 @@ enum { CGROUP_V1_MAX = 4 };
 
 struct cgroup_spec {
 	const char *name; /* of the folders */
-	uint64_t memory_max; /* bytes; 0: no limit */
+	uint64_t memory_max; /* bytes, of which none goes to swap; 0: no limit */
 	unsigned pids_max;
-	bool pids_wanted; /* the caller asked for that limit, so to be without it is an error */
+	/* The caller asked for that limit, so to be without it is an error. */
+	bool memory_wanted, pids_wanted;
 	bool stays; /* it outlives its caller: in vz.slice at the top of each hierarchy */
 };
 

@@ -102,13 +102,16 @@ static void limit(int resource, rlim_t soft, rlim_t hard)
 
 /* The same for every build, whatever the caller's shell had. Old programs close all descriptors up to
  * the limit one by one, so that is not large. */
-static void set_limits(void)
+static void set_limits(const struct setup *setup)
 {
+	unsigned pids = setup->spec->pids_max ? setup->spec->pids_max : VE_PIDS_DEFAULT;
 	/* core(5): 0 would keep files from being written, but not the host's crash handler from being
 	 * started; 1 does both. */
 	limit(RLIMIT_CORE, 1, 1);
 	limit(RLIMIT_NOFILE, 1024, 4096);
 	limit(RLIMIT_STACK, 8 << 20, RLIM_INFINITY);
+	if (!setup->ve->group.pids)
+		limit(RLIMIT_NPROC, pids, pids);
 }
 
 static int join(const struct setup *setup, struct error *err)
@@ -172,7 +175,7 @@ static int prepare(struct setup *setup, struct error *err)
 	if (take_over(setup, err) < 0 || join(setup, err) < 0 || set_identity(setup, err) < 0)
 		return -1;
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* again: changing ids has cleared it */
-	set_limits();
+	set_limits(setup);
 	if (rootfs_enter(setup->spec, &setup->ve->root, err) < 0 ||
 	    restrict_self(setup->ve, setup->inner, err) < 0)
 		return -1;

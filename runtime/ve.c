@@ -17,8 +17,6 @@
 
 #define GROUP_PREFIX "vzpkg-"
 
-enum { PIDS_DEFAULT = 4096 };
-
 static int check_arch(const struct ve_spec *spec, struct error *err)
 {
 	struct utsname host;
@@ -52,14 +50,20 @@ static char *group_name(const struct ve_spec *spec, unsigned base)
 	return name;
 }
 
+static uint64_t half_of_memory(void)
+{
+	return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+}
+
 /* What is to be made is written down first: a sweep finds it however this ends. */
 static int make_groups(const struct ve_spec *spec, struct ve *ve, struct error *err)
 {
 	autofree char *name = group_name(spec, ve->ids.base);
 	struct cgroup_spec group = {
 		.name = name,
-		.memory_max = spec->memory_max,
-		.pids_max = spec->pids_max ? spec->pids_max : PIDS_DEFAULT,
+		.memory_max = spec->memory_max ? spec->memory_max : half_of_memory(),
+		.memory_wanted = spec->memory_max != 0,
+		.pids_max = spec->pids_max ? spec->pids_max : VE_PIDS_DEFAULT,
 		.pids_wanted = spec->pids_max != 0,
 	};
 	if (cgroup_plan(&group, &ve->group, err) < 0 ||

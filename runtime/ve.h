@@ -53,6 +53,8 @@ enum ve_root_kind {
 	VE_ROOT_HOST_TOOLS,
 };
 
+enum { VE_PIDS_DEFAULT = 4096 };
+
 struct ve_spec {
 	const char *name; /* a word: cgroup folders, messages */
 	const char *hostname; /* NULL: "localhost" */
@@ -64,8 +66,10 @@ struct ve_spec {
 	const char *lock_dir; /* where id blocks are allotted, shared by all VEs of the host */
 	const struct ve_bind *binds;
 	size_t bind_count;
-	uint64_t memory_max; /* bytes; 0: no limit */
-	unsigned pids_max; /* 0: 4096 */
+	/* A limit that was asked for and that the kernel has no controller for is an error. Without a
+	 * controller for processes, each user in the VE may have so many. */
+	uint64_t memory_max; /* bytes; 0: half of the host's */
+	unsigned pids_max; /* 0: VE_PIDS_DEFAULT */
 
 	/* fsync, sync and their relatives succeed without doing anything, for every architecture
 	 * that the VE can run: for building a template, never for a tenant's VE. */

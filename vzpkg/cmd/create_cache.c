@@ -52,7 +52,8 @@ struct build {
 	struct generation_draft draft;
 	struct image_packed image;
 	unsigned keep; /* generations */
-	unsigned script_timeout_s; /* 0: install_apply() knows */
+	/* Of scripts; 0: install_apply() knows. */
+	unsigned timeout_s, processes, memory_mb;
 	int64_t epoch; /* no file time in the tarball is later than this, Unix seconds */
 	bool epoch_given; /* by the caller, in SOURCE_DATE_EPOCH */
 	struct member_cache *members; /* compressed while packages were configured */
@@ -153,7 +154,9 @@ static int install(struct build *build, struct error *err)
 		.ret_epoch = &newest,
 		.unpacked = unpacked,
 		.data = build,
-		.time_limit_s = build->script_timeout_s,
+		.time_limit_s = build->timeout_s,
+		.processes_max = build->processes,
+		.memory_max = (uint64_t)build->memory_mb << 20,
 	};
 	if (install_apply(&job, err) < 0)
 		return error_wrap(err, "installing %s", build->template->text);
@@ -251,7 +254,9 @@ static int build_cache(struct app *app, const struct template *template, struct 
 		.draft = GENERATION_DRAFT_INIT,
 	};
 	if (app_number(app, "KEEP_GENERATIONS", 2, 1000, &build.keep, err) < 0 ||
-	    app_number(app, "SCRIPT_TIMEOUT", 0, 7 * 86400, &build.script_timeout_s, err) < 0)
+	    app_number(app, "SCRIPT_TIMEOUT", 0, 7 * 86400, &build.timeout_s, err) < 0 ||
+	    app_number(app, "SCRIPT_PROCESSES", 0, 1 << 22, &build.processes, err) < 0 ||
+	    app_number(app, "SCRIPT_MEMORY", 0, 1 << 24, &build.memory_mb, err) < 0)
 		return -1;
 	return build_stages(&build, err);
 }

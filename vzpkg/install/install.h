@@ -20,6 +20,8 @@ struct install_job {
 	int tree; /* an empty folder, owned by root, mode 0755 */
 	unsigned jobs; /* unpacking processes at a time */
 	unsigned time_limit_s; /* of one script or package manager run; 0: 1800 */
+	unsigned processes_max; /* at a time in the VE; 0: as of ve_spec */
+	uint64_t memory_max; /* bytes, of the VE; 0: as of ve_spec */
 	int64_t *ret_epoch; /* the newest file time in the plan's packages, Unix seconds */
 
 	/* Called when packages have been unpacked and their configuration begins: most of what is
