@@ -318,6 +318,16 @@ uint64_t space_free(int dirfd)
 	return fstatvfs(dirfd, &st) < 0 ? 0 : (uint64_t)st.f_bfree * st.f_frsize;
 }
 
+bool space_used_up(int dirfd)
+{
+	enum { A_FILE = 64 << 10 };
+	struct statvfs st;
+	if (fstatvfs(dirfd, &st) < 0)
+		return false;
+	/* Some file systems have no count of files. */
+	return (uint64_t)st.f_bavail * st.f_frsize < A_FILE || (st.f_files && !st.f_favail);
+}
+
 char *fd_path(int fd)
 {
 	char link[64], path[4096];

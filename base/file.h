@@ -37,5 +37,8 @@ int tree_remove(int dirfd, const char *name, struct error *err);
 /* Bytes free for root on the file system of `dirfd`. */
 uint64_t space_free(int dirfd);
 
+/* true if there is no room left for others than root, be it bytes or files. */
+bool space_used_up(int dirfd);
+
 /* The path of an open descriptor, for messages. Never NULL. */
 char *fd_path(int fd);

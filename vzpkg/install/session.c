@@ -40,6 +40,8 @@ static int start(struct session *session, struct ve_spec *spec, struct error *er
 	spec->init = init;
 	spec->lock_dir = job->host->lock_dir;
 	spec->no_sync = true;
+	spec->pids_max = job->processes_max;
+	spec->memory_max = job->memory_max;
 	return ve_start(spec, &session->ve, err);
 }
 
@@ -90,17 +92,23 @@ static char *last_lines(const char *output)
 	return strbuf_detach(&text);
 }
 
-static int ended_badly(const struct program *program, const struct ve_result *result,
-		       struct error *err)
+static int ended_badly(const struct session *session, const struct program *program,
+		       const struct ve_result *result, struct error *err)
 {
 	autofree char *printed = last_lines(result->output ?: "");
 	const char *said = *printed ? "; it printed:" : " and printed nothing";
+	bool full = space_used_up(session->job->tree);
+	enum error_kind kind = full ? ERROR_NO_SPACE : ERROR_INSTALL;
 
 	if (WIFSIGNALED(result->status))
-		return error_set(err, ERROR_INSTALL, "%s: died by SIG%s%s%s", program->what,
-				 sigabbrev_np(WTERMSIG(result->status)) ?: "?", said, printed);
-	return error_set(err, ERROR_INSTALL, "%s: ended with status %d%s%s", program->what,
-			 WEXITSTATUS(result->status), said, printed);
+		error_set(err, kind, "%s: died by SIG%s%s%s", program->what,
+			  sigabbrev_np(WTERMSIG(result->status)) ?: "?", said, printed);
+	else
+		error_set(err, kind, "%s: ended with status %d%s%s", program->what,
+			  WEXITSTATUS(result->status), said, printed);
+	return full ? error_hint(err, "the disk of TEMPLATE is full: free some space, or set "
+				      "TEMPLATE in vz.conf to another disk")
+		    : -1;
 }
 
 static const char *const *join_env(const struct session *session, const struct strvec *more,
@@ -136,7 +144,7 @@ int session_run(struct session *session, const struct program *program, struct e
 	if (ret < 0)
 		error_wrap(err, "%s", program->what);
 	else if (result.status != 0)
-		ret = ended_badly(program, &result, err);
+		ret = ended_badly(session, program, &result, err);
 	free(result.output);
 	return ret;
 }
