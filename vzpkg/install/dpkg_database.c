@@ -117,24 +117,49 @@ static int add_status(struct dpkg_database *database, const struct unpacked *con
 	return file_write_atomic(database->dpkg, "status", 0644, status.text, status.length, err);
 }
 
-int dpkg_database_unfinished(struct dpkg_database *database, struct strbuf *text, struct error *err)
+static void add_difference(struct strbuf *text, const char *name, const char *state)
+{
+	strbuf_addf(text, "%s%s (%s)", text->length ? ", " : "", name, state);
+}
+
+/* One paragraph of the status file; what it is about is marked as found. */
+static void compare_one(const char *paragraph, const struct plan *plan, bool *found,
+			struct strbuf *text)
+{
+	autofree char *name = paragraph_get(paragraph, "Package");
+	autofree char *state = paragraph_get(paragraph, "Status");
+	bool planned = false;
+
+	for (size_t i = 0; name && i < plan->count; i++)
+		if (strcmp(plan->packages[i].name, name) == 0)
+			found[i] = planned = true;
+	if (name && state && strcmp(state, "install ok installed") != 0)
+		add_difference(text, name, state);
+	else if (name && !planned)
+		add_difference(text, name, "not to be installed");
+}
+
+int dpkg_database_compare(const struct dpkg_database *database, const struct plan *plan,
+			  struct strbuf *text, struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf status = STRBUF_INIT;
+	autofree bool *found = xcalloc(plan->count + 1, sizeof(*found));
 
-	if (read_file(database->dpkg, "status", false, STATUS_LIMIT, &status, err) < 0)
+	/* By its path: a script may have put another folder in the place of the one that is open. */
+	if (read_file(database->tree, "var/lib/dpkg/status", false, STATUS_LIMIT, &status, err) < 0)
 		return -1;
 	for (char *at = status.text; *at;) {
 		char *end = strstr(at, "\n\n");
 		if (end)
 			end[1] = '\0';
-		autofree char *name = paragraph_get(at, "Package");
-		autofree char *state = paragraph_get(at, "Status");
-		if (name && state && strcmp(state, "install ok installed") != 0)
-			strbuf_addf(text, "%s%s (%s)", text->length ? ", " : "", name, state);
+		compare_one(at, plan, found, text);
 		if (!end)
 			break;
 		at = end + 2;
 	}
+	for (size_t i = 0; i < plan->count; i++)
+		if (!found[i])
+			add_difference(text, plan->packages[i].name, "missing");
 	return 0;
 }
 

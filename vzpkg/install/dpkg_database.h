@@ -40,9 +40,10 @@ int dpkg_database_activate(struct dpkg_database *database, const struct unpacked
 int dpkg_database_unlist(struct dpkg_database *database, const char *info_name, const char *path,
 			 struct error *err);
 
-/* Packages whose status is not "install ok installed", appended as "NAME (STATE)" a word. */
-int dpkg_database_unfinished(struct dpkg_database *database, struct strbuf *text,
-			     struct error *err);
+/* Where the database that the tree has now and the plan, all of it installed, differ: appended as "NAME (STATE)" a
+ * word. */
+int dpkg_database_compare(const struct dpkg_database *database, const struct plan *plan,
+			  struct strbuf *text, struct error *err);
 
 /* Marks the plan's automatic packages in apt's extended_states, if apt is there. `arch` is the packager's
  * word for the system's architecture. */

@@ -481,15 +481,19 @@ static int stage_two(struct installer *installer, struct error *err)
 
 /* ---- the whole -------------------------------------------------------------------------------------------------- */
 
+/* Scripts can write dpkg's files, and what the manifest says shall be true. */
 static int check_finished(struct installer *installer, struct error *err)
 {
-	AUTO(strbuf_release) struct strbuf unfinished = STRBUF_INIT;
+	AUTO(strbuf_release) struct strbuf differences = STRBUF_INIT;
 
-	if (dpkg_database_unfinished(&installer->database, &unfinished, err) < 0)
+	if (dpkg_database_compare(&installer->database, installer->job->plan, &differences, err) <
+	    0)
 		return -1;
-	if (!unfinished.length)
+	if (!differences.length)
 		return 0;
-	return error_set(err, ERROR_INSTALL, "not all packages are installed: %s", unfinished.text);
+	error_set(err, ERROR_INSTALL, "dpkg's database is not that of the packages: %s",
+		  differences.text);
+	return error_hint(err, "a package's script, or the template's, has changed it");
 }
 
 static int write_sources(const struct install_job *job, struct error *err)

@@ -171,14 +171,22 @@ static void a_path_is_taken_from_a_list(void **state)
 static void what_is_not_installed_is_named(void **state)
 {
 	struct world *world = *state;
+	struct plan_package packages[] = {
+		{ .name = (char[]){ "a" } },
+		{ .name = (char[]){ "b" } },
+		{ .name = (char[]){ "gone" } },
+	};
+	struct plan plan = { .packages = packages, .count = 3 };
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 
 	put(world->database.dpkg, "status",
 	    "Package: a\nStatus: install ok installed\n\nPackage: b\nStatus: install ok "
 	    "unpacked\n\n"
-	    "Package: c\nStatus: install ok triggers-pending\n");
-	assert_int_equal(dpkg_database_unfinished(&world->database, &text, NULL), 0);
-	assert_string_equal(text.text, "b (install ok unpacked), c (install ok triggers-pending)");
+	    "Package: c\nStatus: install ok triggers-pending\n\n"
+	    "Package: ghost\nStatus: install ok installed\n");
+	assert_int_equal(dpkg_database_compare(&world->database, &plan, &text, NULL), 0);
+	assert_string_equal(text.text, "b (install ok unpacked), c (install ok triggers-pending), "
+				       "ghost (not to be installed), gone (missing)");
 }
 
 /* Scripts run as the tree's root: what they leave in the place of dpkg's files and folders must make us
@@ -189,11 +197,12 @@ static void links_in_place_of_dpkgs_files_are_not_followed(void **state)
 	autofree char *secret = xasprintf("%s/secret", world->path);
 	autofree char *elsewhere = xasprintf("%s/elsewhere", world->path);
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	struct plan plan = { 0 };
 
 	put(world->dir, "secret", "Package: secret\nStatus: x\n");
 	close(dir_open(world->dir, "elsewhere", true, 0755, NULL));
 	assert_int_equal(symlinkat(secret, world->database.dpkg, "status"), 0);
-	assert_int_equal(dpkg_database_unfinished(&world->database, &text, &world->err), -1);
+	assert_int_equal(dpkg_database_compare(&world->database, &plan, &text, &world->err), -1);
 	assert_int_equal(dpkg_database_add(&world->database, both, 2, &world->err), -1);
 	assert_content(world->dir, "secret", "Package: secret\nStatus: x\n");
 	assert_int_equal(unlinkat(world->database.dpkg, "status", 0), 0);
