@@ -74,6 +74,13 @@ static bool is_there(const struct store *store, const struct plan_package *packa
 	       S_ISREG(st.st_mode) && (!package->size || (uint64_t)st.st_size == package->size);
 }
 
+/* Damaged, and kept for whoever wants to know how. */
+static int set_aside(const struct store *store, const char *path)
+{
+	autofree char *aside = xasprintf("%s.damaged", path);
+	return renameat(store->packages, path, store->packages, aside);
+}
+
 /* ---- filling ------------------------------------------------------------------------------------ */
 
 struct filling {
@@ -109,10 +116,15 @@ static int take_in(struct fetch_request *request, void *data, struct error *err)
 		return -1;
 	if (renameat(filling->store->partial, request->name, filling->store->packages, path) == 0)
 		return 0;
+	int number = errno;
 	/* Another vzpkg has fetched the same file and moved it first. */
-	if (errno == ENOENT && is_there(filling->store, filling->packages[index]))
+	if (number == ENOENT && is_there(filling->store, filling->packages[index]))
 		return 0;
-	return error_errno(err, errno, "storing %s", path);
+	/* A folder is the one thing that a rename does not put something else in the place of. */
+	if (number == EISDIR && set_aside(filling->store, path) == 0 &&
+	    renameat(filling->store->partial, request->name, filling->store->packages, path) == 0)
+		return 0;
+	return error_errno(err, number, "storing %s", path);
 }
 
 /* Two repositories may hold the same file, and two transfers to one name would be in each other's way. */
@@ -208,16 +220,15 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
 static int damaged(struct store *store, const struct plan_package *package, int fd,
 		   const char *path, struct error *err)
 {
-	autofree char *aside = xasprintf("%s.damaged", path);
 	struct stat ours, there;
 
 	if (fstat(fd, &ours) == 0 &&
 	    fstatat(store->packages, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
-		renameat(store->packages, path, store->packages, aside);
+		set_aside(store, path);
 	error_set(err, ERROR_TRUST,
-		  "%s %s: the file in the package store is damaged; it was moved to %s",
-		  package->name, package->version, aside);
+		  "%s %s: the file in the package store is damaged; it was moved to %s.damaged",
+		  package->name, package->version, path);
 	error_subject(err, "%s", package->name);
 	return error_hint(err, "check the disk, then run it again: it will be downloaded anew");
 }
@@ -229,7 +240,8 @@ int store_package_open(struct store *store, const struct plan_package *package, 
 	if (package->digest.kind == DIGEST_NONE)
 		return not_signed_for(package, err);
 	autofree char *path = path_of(package);
-	autoclose int fd = openat(store->packages, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	autoclose int fd =
+		openat(store->packages, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return not_downloaded(package, err);
 	if (fd < 0)
