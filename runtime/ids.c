@@ -124,30 +124,36 @@ static unsigned kept_by(int dir, unsigned base)
 	return ctid ? ctid : UINT32_MAX; /* cut short by power loss: somebody's */
 }
 
-static bool try_block(struct id_block *block, unsigned number)
+/* 1: it is ours; 0: somebody has it. */
+static int try_block(struct id_block *block, unsigned number, struct error *err)
 {
+	AUTO(error_clear) struct error why = ERROR_INIT;
 	unsigned base = number * ID_BLOCK_SIZE;
 	autofree char *name = xasprintf("%u", base), *record = record_name(base);
-	if (!lock_try(&block->lock, block->dir, name, LOCK_EXCLUSIVE))
-		return false;
+	if (lock_take(&block->lock, block->dir, name, LOCK_EXCLUSIVE, 0, NULL, NULL, &why) < 0) {
+		if (why.kind == ERROR_LOCKED)
+			return 0;
+		error_move(err, &why);
+		return -1;
+	}
 	/* Its last owner was killed and something of it may still be there: left to the sweep. */
 	if (faccessat(block->dir, record, F_OK, 0) == 0 || kept_by(block->dir, base)) {
 		lock_release(&block->lock);
-		return false;
+		return 0;
 	}
 	/* Accounts of a directory service that cannot be listed can still be asked for. */
 	if (getpwuid(base) || getgrgid(base)) {
 		lock_remove(&block->lock, block->dir, name);
-		return false;
+		return 0;
 	}
 	block->base = base;
-	return true;
+	return 1;
 }
 
 /* Starts somewhere that depends on the lock folder: two installations with folders of their own then
  * hardly ever use the same ids. */
-static bool try_range(struct id_block *block, const struct taken *taken, unsigned first,
-		      unsigned last)
+static int try_range(struct id_block *block, const struct taken *taken, unsigned first,
+		     unsigned last, struct error *err)
 {
 	struct stat st;
 	unsigned count = last - first + 1, start = 0;
@@ -155,10 +161,11 @@ static bool try_range(struct id_block *block, const struct taken *taken, unsigne
 		start = (unsigned)((st.st_ino * 2654435761u ^ st.st_dev) % count);
 	for (unsigned i = 0; i < count; i++) {
 		unsigned number = first + (start + i) % count;
-		if (!is_set(taken, number) && try_block(block, number))
-			return true;
+		int ret = is_set(taken, number) ? 0 : try_block(block, number, err);
+		if (ret)
+			return ret;
 	}
-	return false;
+	return 0;
 }
 
 int id_block_take(const char *lock_dir, struct id_block *block, struct error *err)
@@ -171,9 +178,14 @@ int id_block_take(const char *lock_dir, struct id_block *block, struct error *er
 	if (block->dir < 0)
 		return -1;
 	find_taken(taken);
-	if (try_range(block, taken, FIRST, LAST) || try_range(block, taken, LOW_FIRST, LOW_LAST))
+	int ret = try_range(block, taken, FIRST, LAST, err);
+	if (!ret)
+		ret = try_range(block, taken, LOW_FIRST, LOW_LAST, err);
+	if (ret > 0)
 		return 0;
 	id_block_release(block);
+	if (ret < 0)
+		return error_wrap(err, "taking a block of user ids in %s", path);
 	error_set(err, ERROR_CONTAINER, "no free block of %d user ids for a VE in %s",
 		  ID_BLOCK_SIZE, path);
 	return error_hint(err, "see /proc/self/uid_map and /etc/subuid; inside another container, "
@@ -228,14 +240,15 @@ void id_block_unkeep(const char *lock_dir, unsigned base, unsigned ctid)
 int id_block_record(struct id_block *block, const struct strvec *folders, struct error *err)
 {
 	autofree char *name = record_name(block->base);
+	autofree char *dir = fd_path(block->dir), *path = xasprintf("%s/%s", dir, name);
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	for (size_t i = 0; i < folders->count; i++)
 		strbuf_addf(&text, "%s\n", folders->items[i]);
 	autoclose int fd = openat(block->dir, name,
 				  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return error_errno(err, errno, "creating %s", name);
-	return write_all(fd, text.text, text.length, name, err);
+		return error_errno(err, errno, "creating %s", path);
+	return write_all(fd, text.text, text.length, path, err);
 }
 
 void id_block_release(struct id_block *block)
