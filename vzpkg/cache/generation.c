@@ -214,10 +214,7 @@ static void mend(int cache, const char *name)
 	if (parent < 0 || !lock_try(&lock, parent, GENERATION_LOCK, LOCK_EXCLUSIVE))
 		return; /* somebody is at work on it */
 	tree_remove(parent, GENERATION_DRAFT, NULL);
-	for (size_t i = 0; i < SUFFIX_COUNT; i++) {
-		autofree char *temporary = xasprintf(".%s%s.new", name, generation_suffixes[i]);
-		unlinkat(cache, temporary, 0);
-	}
+	generation_drop_temporaries(cache, name);
 	if (generation_visible(cache, name)) {
 		mend_switch(cache, parent, name);
 	} else {

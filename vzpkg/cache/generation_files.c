@@ -122,35 +122,60 @@ unsigned generation_current_number(int cache, int parent, const char *name)
 
 /* ---- the visible files ----------------------------------------------------------------------- */
 
-/* Makes cache/NAME`suffix` a hard link of the generation's, by a rename. */
-static int show(int cache, int parent, unsigned number, const char *name, const char *suffix,
-		struct error *err)
+static char *temporary_name(const char *name, size_t suffix)
 {
-	autofree char *visible = xasprintf("%s%s", name, suffix);
-	autofree char *own = xasprintf("%u/%s", number, visible);
-	autofree char *temporary = xasprintf(".%s.new", visible);
-
-	/* rename(2) of two links of one file does nothing, and leaves both. */
-	if (same_file(cache, visible, parent, own))
-		return 0;
-	unlinkat(cache, temporary, 0);
-	if (linkat(parent, own, cache, temporary, 0) < 0 ||
-	    renameat(cache, temporary, cache, visible) < 0) {
-		int saved = errno;
-		unlinkat(cache, temporary, 0);
-		return error_errno(err, saved, "publishing %s", visible);
-	}
-	return 0;
+	return xasprintf(".%s%s.new", name, generation_suffixes[suffix]);
 }
 
+/* Makes a hard link of the generation's file beside the visible one, unless that is it already: rename(2) of
+ * two links of one file does nothing, and leaves both. */
+static int lay_out(int cache, int parent, unsigned number, const char *name, size_t suffix,
+		   struct error *err)
+{
+	autofree char *visible = xasprintf("%s%s", name, generation_suffixes[suffix]);
+	autofree char *own = xasprintf("%u/%s", number, visible);
+	autofree char *temporary = temporary_name(name, suffix);
+
+	unlinkat(cache, temporary, 0);
+	if (same_file(cache, visible, parent, own) || linkat(parent, own, cache, temporary, 0) == 0)
+		return 0;
+	return error_errno(err, errno, "publishing %s", visible);
+}
+
+static int show(int cache, const char *name, size_t suffix, struct error *err)
+{
+	autofree char *visible = xasprintf("%s%s", name, generation_suffixes[suffix]);
+	autofree char *temporary = temporary_name(name, suffix);
+
+	if (renameat(cache, temporary, cache, visible) == 0 || errno == ENOENT)
+		return 0;
+	return error_errno(err, errno, "publishing %s", visible);
+}
+
+/* All that takes room comes before the first rename: a full disk leaves the old files, which belong together. */
 int generation_switch(int cache, int parent, unsigned number, const char *name, struct error *err)
 {
-	for (size_t i = 0; i < SUFFIX_COUNT; i++)
-		if (show(cache, parent, number, name, generation_suffixes[i], err) < 0)
-			return -1;
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < SUFFIX_COUNT; i++)
+		ret = lay_out(cache, parent, number, name, i, err);
+	for (size_t i = 0; ret == 0 && i < SUFFIX_COUNT; i++)
+		ret = show(cache, name, i, err);
+	if (ret < 0) {
+		generation_drop_temporaries(cache, name);
+		return -1;
+	}
 	if (fsync(cache) < 0)
 		return error_errno(err, errno, "publishing %s", name);
 	return 0;
+}
+
+void generation_drop_temporaries(int cache, const char *name)
+{
+	for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+		autofree char *temporary = temporary_name(name, i);
+		unlinkat(cache, temporary, 0);
+	}
 }
 
 /* ---- removing -------------------------------------------------------------------------------- */

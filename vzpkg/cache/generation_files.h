@@ -40,8 +40,11 @@ unsigned *generation_numbers(int parent, size_t *ret_count);
 /* The generation whose tarball the visible one is, or 0. */
 unsigned generation_current_number(int cache, int parent, const char *name);
 
-/* Makes the visible files those of that generation. */
+/* Makes the visible files those of that generation; on a full disk, none of them. */
 int generation_switch(int cache, int parent, unsigned number, const char *name, struct error *err);
+
+/* What a switch that was interrupted has left. */
+void generation_drop_temporaries(int cache, const char *name);
 
 void generation_drop(int parent, unsigned number);
 
