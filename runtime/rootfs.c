@@ -126,12 +126,15 @@ int rootfs_prepare(const struct ve_spec *spec, int userns, unsigned base, struct
 	return 0;
 }
 
-void rootfs_clean(struct rootfs *root, int tree)
+int rootfs_clean(struct rootfs *root, int tree, struct error *err)
 {
+	int ret = 0;
 	for (size_t i = root->made.count; i-- > 0;)
-		target_remove(tree, root->made.items[i]);
+		if (target_remove(tree, root->made.items[i], err) < 0)
+			ret = -1;
 	strvec_release(&root->made);
 	root->made = STRVEC_INIT;
+	return ret;
 }
 
 static void close_all(int *fds, size_t count)

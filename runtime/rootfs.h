@@ -35,7 +35,7 @@ int rootfs_prepare(const struct ve_spec *spec, int userns, unsigned base, struct
 		   struct error *err);
 
 /* Removes from the tree what was made there, if it is still empty. */
-void rootfs_clean(struct rootfs *root, int tree);
+int rootfs_clean(struct rootfs *root, int tree, struct error *err);
 void rootfs_release(struct rootfs *root);
 
 /* In the VE's first process: makes it the root, and leaves nothing else of the host. */

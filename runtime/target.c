@@ -74,15 +74,20 @@ int target_make(int tree, const char *path, bool folder, struct strvec *made, st
 	return result < 0 ? -1 : 0;
 }
 
-void target_remove(int tree, const char *path)
+int target_remove(int tree, const char *path, struct error *err)
 {
 	struct stat st;
 	const char *name;
+	int ret = 0;
 	autoclose int parent = open_parent(tree, path, &name);
 	if (parent < 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
+		return 0;
 	if (S_ISDIR(st.st_mode))
-		unlinkat(parent, name, AT_REMOVEDIR); /* refuses if something was put into it */
+		ret = unlinkat(parent, name, AT_REMOVEDIR);
 	else if (S_ISREG(st.st_mode) && st.st_size == 0)
-		unlinkat(parent, name, 0);
+		ret = unlinkat(parent, name, 0);
+	/* Something was put into the folder. */
+	if (ret == 0 || errno == ENOTEMPTY || errno == ENOENT)
+		return 0;
+	return error_errno(err, errno, "removing %s from the tree", path);
 }

@@ -18,4 +18,4 @@ int target_folder(int tree, const char *path, mode_t mode, struct error *err);
 int target_make(int tree, const char *path, bool folder, struct strvec *made, struct error *err);
 
 /* Removes what was made, if it is still empty. */
-void target_remove(int tree, const char *path);
+int target_remove(int tree, const char *path, struct error *err);

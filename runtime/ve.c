@@ -161,15 +161,20 @@ static void close_fd(int fd)
 		close(fd);
 }
 
+int ve_end(struct ve *ve, struct error *err)
+{
+	ve_kill(ve);
+	return rootfs_clean(&ve->root, ve->tree, err);
+}
+
 void ve_free(struct ve *ve)
 {
 	if (!ve)
 		return;
-	ve_kill(ve);
+	ve_end(ve, NULL);
 	close_fd(ve->pidfd);
 	close_fd(ve->control);
 	close_fd(ve->listener);
-	rootfs_clean(&ve->root, ve->tree);
 	rootfs_release(&ve->root);
 	close_fd(ve->tree);
 	cgroup_release(&ve->group);

@@ -119,7 +119,11 @@ int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fd
 	    size_t keep_count, void (*receive)(const void *bytes, size_t size, void *data),
 	    struct error *err);
 
-/* Kills every process in it, waits until they are gone, removes its cgroups and its id block. */
+/* Kills every process in it, waits until they are gone, and takes out of the tree what was made there for it; who goes
+ * on with the tree asks whether that worked. Then it can only be freed. */
+int ve_end(struct ve *ve, struct error *err);
+
+/* The same, and removes its cgroups and its id block. */
 void ve_free(struct ve *ve);
 void ve_freep(struct ve **ve);
 

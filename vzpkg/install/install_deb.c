@@ -535,7 +535,9 @@ static int install_stages(struct installer *installer, struct error *err)
 	    write_sources(job, err) < 0)
 		return -1;
 	report_phase_end(job->report);
-	return template_script_run(session, job, SCRIPT_POST_INSTALL, err);
+	if (template_script_run(session, job, SCRIPT_POST_INSTALL, err) < 0)
+		return -1;
+	return session_close(session, err);
 }
 
 static void installer_release(struct installer *installer)

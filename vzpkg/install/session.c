@@ -58,6 +58,11 @@ int session_start(struct session *session, const struct install_job *job, int64_
 	return start(session, &spec, err);
 }
 
+int session_close(struct session *session, struct error *err)
+{
+	return session->ve ? ve_end(session->ve, err) : 0;
+}
+
 void session_end(struct session *session)
 {
 	ve_freep(&session->ve);

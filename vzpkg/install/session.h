@@ -19,6 +19,9 @@ struct session {
 /* Starts the VE on the job's tree. `epoch` is what programs get as SOURCE_DATE_EPOCH. */
 int session_start(struct session *session, const struct install_job *job, int64_t epoch,
 		  struct error *err);
+
+/* Ends the VE, so that the tree is as its packages made it. */
+int session_close(struct session *session, struct error *err);
 void session_end(struct session *session);
 
 /* A program and what to say of it. */
