@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -243,6 +244,7 @@ static void result_fill(const struct app *app, const struct template *template, 
 	json_decref(manifest);
 }
 
+/* Names of files in messages are mostly those below TEMPLATE, and whose disk is full wants the rest, too. */
 static int build_cache(struct app *app, const struct template *template, struct error *err)
 {
 	AUTO(build_release)
@@ -258,7 +260,14 @@ static int build_cache(struct app *app, const struct template *template, struct 
 	    app_number(app, "SCRIPT_PROCESSES", 0, 1 << 22, &build.processes, err) < 0 ||
 	    app_number(app, "SCRIPT_MEMORY", 0, 1 << 24, &build.memory_mb, err) < 0)
 		return -1;
-	return build_stages(&build, err);
+	if (build_stages(&build, err) == 0)
+		return 0;
+	const struct host_config *host = &app->host;
+	bool disk = err->kind == ERROR_NO_SPACE || err->kind == ERROR_SYSTEM;
+	if (!disk || strstr(err->message, host->template_dir) ||
+	    strstr(err->message, host->lock_dir))
+		return -1;
+	return error_wrap(err, "in %s", host->template_dir);
 }
 
 /* What runs that were killed have left. */
