@@ -27,9 +27,9 @@ int build_lock_take(struct build_lock *lock, struct app *app, const char *templa
 		return 0;
 	lock->waited = true;
 	if (lock_take(&lock->lock, lock->dir, lock->name, LOCK_EXCLUSIVE, app->options.timeout_s,
-		      waiting, app, err) < 0)
-		return error_wrap(err, "%s is being worked on", template);
-	return 0;
+		      waiting, app, err) == 0)
+		return 0;
+	return err->kind == ERROR_LOCKED ? error_wrap(err, "%s is being worked on", template) : -1;
 }
 
 void build_lock_release(struct build_lock *lock)

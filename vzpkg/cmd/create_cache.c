@@ -244,7 +244,6 @@ static void result_fill(const struct app *app, const struct template *template, 
 	json_decref(manifest);
 }
 
-/* Names of files in messages are mostly those below TEMPLATE, and whose disk is full wants the rest, too. */
 static int build_cache(struct app *app, const struct template *template, struct error *err)
 {
 	AUTO(build_release)
@@ -260,14 +259,7 @@ static int build_cache(struct app *app, const struct template *template, struct 
 	    app_number(app, "SCRIPT_PROCESSES", 0, 1 << 22, &build.processes, err) < 0 ||
 	    app_number(app, "SCRIPT_MEMORY", 0, 1 << 24, &build.memory_mb, err) < 0)
 		return -1;
-	if (build_stages(&build, err) == 0)
-		return 0;
-	const struct host_config *host = &app->host;
-	bool disk = err->kind == ERROR_NO_SPACE || err->kind == ERROR_SYSTEM;
-	if (!disk || strstr(err->message, host->template_dir) ||
-	    strstr(err->message, host->lock_dir))
-		return -1;
-	return error_wrap(err, "in %s", host->template_dir);
+	return build_stages(&build, err);
 }
 
 /* What runs that were killed have left. */
@@ -301,8 +293,8 @@ static int lock_or_done(struct app *app, const struct template *template, struct
 	return 0;
 }
 
-static int run(struct app *app, const struct strvec *operands, struct command_result *ret,
-	       struct error *err)
+static int create(struct app *app, const struct strvec *operands, struct command_result *ret,
+		  struct error *err)
 {
 	AUTO(template_freep) struct template *template = NULL;
 	AUTO(build_lock_release) struct build_lock lock = BUILD_LOCK_INIT;
@@ -328,6 +320,21 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	}
 	result_fill(app, template, done ? "present" : "built", ret);
 	return 0;
+}
+
+/* Files in messages are mostly named from TEMPLATE on, and whose disk is full wants to know which disk. */
+static int run(struct app *app, const struct strvec *operands, struct command_result *ret,
+	       struct error *err)
+{
+	const struct host_config *host = &app->host;
+
+	if (create(app, operands, ret, err) == 0)
+		return 0;
+	bool disk = err->kind == ERROR_NO_SPACE || err->kind == ERROR_SYSTEM;
+	if (!disk || strstr(err->message, host->template_dir) ||
+	    strstr(err->message, host->lock_dir))
+		return -1;
+	return error_wrap(err, "in %s", host->template_dir);
 }
 
 const struct command command_create_cache = {
