@@ -109,6 +109,9 @@ int member_cache_load(struct member_cache *cache, struct error *err)
 		add_record(cache, &head, content);
 		cache->loaded = content + (off_t)head.size;
 	}
+	/* The writer was killed in the middle of a record; the next one is not to go on in there. */
+	if (cache->loaded < st.st_size && ftruncate(cache->fd, cache->loaded) < 0)
+		return error_errno(err, errno, "cutting a temporary file");
 	return 0;
 }
 

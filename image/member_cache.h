@@ -22,7 +22,8 @@ void member_cache_freep(struct member_cache **cache);
 int member_cache_append(struct member_cache *cache, const struct digest *tar,
 			const struct strbuf *gzip, struct error *err);
 
-/* Learns of records that were appended since, also by another process. */
+/* Learns of records that were appended since, also by another process, which has ended: what it was killed in the
+ * middle of is cut off. */
 int member_cache_load(struct member_cache *cache, struct error *err);
 
 /* Appends the compressed member to `gzip` if there is one. Several threads may ask. */

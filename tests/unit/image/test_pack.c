@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -522,6 +523,37 @@ static void a_member_is_what_was_kept(void **state)
 	assert_false(member_cache_find(cache, &other, &found));
 }
 
+/* A writer that is killed in the middle of a record, and one after it. */
+static void a_cut_member_is_not_continued(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(member_cache_freep) struct member_cache *cache = NULL;
+	AUTO(strbuf_release) struct strbuf kept = STRBUF_INIT, found = STRBUF_INIT;
+	struct digest cut, whole;
+	int status;
+
+	digest_data(DIGEST_SHA256, "cut", 3, &cut);
+	digest_data(DIGEST_SHA256, "whole", 5, &whole);
+	for (int i = 0; i < 1000; i++)
+		strbuf_adds(&kept, "gzip");
+	assert_int_equal(member_cache_new(fixture->dir, &cache, NULL), 0);
+	pid_t writer = fork();
+	if (writer == 0) {
+		struct rlimit room = { 2000, 2000 };
+		setrlimit(RLIMIT_FSIZE, &room);
+		member_cache_append(cache, &cut, &kept, NULL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(writer, &status, 0), writer);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(member_cache_load(cache, NULL), 0);
+	assert_int_equal(member_cache_append(cache, &whole, &kept, NULL), 0);
+	assert_int_equal(member_cache_load(cache, NULL), 0);
+	assert_false(member_cache_find(cache, &cut, &found));
+	assert_true(member_cache_find(cache, &whole, &found));
+	assert_string_equal(found.text, kept.text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -540,6 +572,7 @@ int main(void)
 		cmocka_unit_test(no_space),
 		cmocka_unit_test(members_are_taken_over),
 		cmocka_unit_test(a_member_is_what_was_kept),
+		cmocka_unit_test(a_cut_member_is_not_continued),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
