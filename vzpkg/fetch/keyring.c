@@ -18,7 +18,8 @@ enum { KEY_FILE_LIMIT = 16 * 1024 * 1024, LOCK_TIMEOUT_S = 600 };
 
 /* gpg alone, without its agent and without a network. Whom to trust is decided here, by
  * fingerprint, so that gpg's own idea of trust has no part in it. A home has its name only when it is
- * complete and is not written to afterwards: no locks. */
+ * complete and is not written to afterwards: no locks. A key of the future is no key for gpg, which would
+ * not say that the clock may be wrong; whoever reads the date of what is signed does. */
 #define CONF                      \
 	"trust-model always\n"    \
 	"no-auto-check-trustdb\n" \
@@ -28,6 +29,7 @@ enum { KEY_FILE_LIMIT = 16 * 1024 * 1024, LOCK_TIMEOUT_S = 600 };
 	"no-auto-key-locate\n"    \
 	"no-permission-warning\n" \
 	"lock-never\n"            \
+	"ignore-time-conflict\n"  \
 	"no-greeting\n"
 /* Old keys bind their user ids over MD5; the digest of each signature is looked at afterwards. */
 #define CONF_WEAK "allow-weak-digest-algos\n"

@@ -44,7 +44,8 @@ static const struct {
 	{ CURLE_RECV_ERROR, true, "the connection broke" },
 	{ CURLE_HTTP2_STREAM, true, NULL },
 	{ CURLE_TOO_MANY_REDIRECTS, false, "redirected too often" },
-	{ CURLE_PEER_FAILED_VERIFICATION, false, "the server's certificate is not trusted" },
+	{ CURLE_PEER_FAILED_VERIFICATION, false,
+	  "the server's certificate is not trusted, or this host's clock is wrong" },
 	{ CURLE_URL_MALFORMAT, false, "not a valid URL" },
 };
 

@@ -160,10 +160,11 @@ static void say_expired(const struct judgement *judgement, const char *name, str
 	gpgme_signature_t signature = judgement->signature;
 	bool key = gpgme_err_code(signature->status) == GPG_ERR_KEY_EXPIRED;
 	int64_t when = key ? judgement->key->expires : (int64_t)signature->exp_timestamp;
-	autofree char *date = day(when);
-	error_set(err, ERROR_TRUST, "%s: the %s %s (%s) has expired on %s", name,
+	autofree char *date = day(when), *today = day(time(NULL));
+	error_set(err, ERROR_TRUST,
+		  "%s: the %s %s (%s) has expired on %s, and it is %s by this host's clock", name,
 		  key ? "signing key" : "signature by key", judgement->key->primary,
-		  judgement->key->user, date);
+		  judgement->key->user, date, today);
 	hint_line(judgement, err);
 }
 

@@ -15,7 +15,8 @@
 #include "vzpkg/metadata/sync.h"
 #include "vzpkg/metadata/tidy.h"
 
-enum { NAME_LIMIT = 180 };
+/* A clock may be an hour or a time zone off. */
+enum { NAME_LIMIT = 180, FUTURE_MAX_S = 86400 };
 
 /* ---- names --------------------------------------------------------------------------------------------- */
 
@@ -91,18 +92,43 @@ static int check_suite(const struct sync_repository *repository, struct error *e
 	return error_hint(err, "the mirror is not what it should be; use another one");
 }
 
+static int64_t now_of(const struct sync *sync)
+{
+	return sync->options->now ?: time(NULL);
+}
+
+/* If it were taken, whatever is older would be refused from then on. */
+static int check_future(const struct sync *sync, const struct sync_repository *repository,
+			struct error *err)
+{
+	int64_t now = now_of(sync);
+	char text[32], clock[32];
+
+	if (repository->release.date - FUTURE_MAX_S <= now)
+		return 0;
+	format_date(repository->release.date, text);
+	format_date(now, clock);
+	error_set(err, ERROR_STALE,
+		  "the metadata of %s is of %s, and it is %s by this host's clock",
+		  repository->base, text, clock);
+	error_subject(err, "%s", repository->base);
+	return error_hint(err, "set this host's clock; if it is right, use another mirror");
+}
+
 static int check_valid(const struct sync *sync, const struct sync_repository *repository,
 		       struct error *err)
 {
-	int64_t now = sync->options->now ?: time(NULL);
+	int64_t now = now_of(sync);
 	int64_t until = repository->release.valid_until;
-	char text[32];
+	char text[32], clock[32];
 
 	if (!until || until >= now || repository->source->end_of_life)
 		return 0;
 	format_date(until, text);
-	error_set(err, ERROR_STALE, "the metadata of %s was valid until %s", repository->base,
-		  text);
+	format_date(now, clock);
+	error_set(err, ERROR_STALE,
+		  "the metadata of %s was valid until %s, and it is %s by this host's clock",
+		  repository->base, text, clock);
 	error_subject(err, "%s", repository->base);
 	return error_hint(
 		err,
@@ -154,7 +180,8 @@ static int take_release(struct sync *sync, struct sync_repository *repository, s
 	struct seen seen = seen_read(sync->options->pm, repository->seen_name);
 
 	if (release_parse(&repository->release, repository->base, repository->text.text, err) < 0 ||
-	    check_suite(repository, err) < 0 || check_valid(sync, repository, err) < 0 ||
+	    check_suite(repository, err) < 0 || check_future(sync, repository, err) < 0 ||
+	    check_valid(sync, repository, err) < 0 ||
 	    check_rollback(sync, repository, &seen, err) < 0 ||
 	    check_arch(sync, repository, err) < 0)
 		return -1;
