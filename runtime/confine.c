@@ -1,7 +1,11 @@
 #include "runtime/confine.h"
 
+#include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <string.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -52,9 +56,21 @@ static void set_limits(void)
 	limit(RLIMIT_NPROC, RLIM_INFINITY, RLIM_INFINITY);
 }
 
+/* elf(5): is the VE's init a program for 32 bits? A script, or none, is not. */
+static bool is_32bit(void)
+{
+	unsigned char ident[EI_NIDENT] = { 0 };
+	autoclose int fd = open("/sbin/init", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd >= 0 && read(fd, ident, sizeof(ident)) == sizeof(ident) &&
+	       memcmp(ident, ELFMAG, SELFMAG) == 0 && ident[EI_CLASS] == ELFCLASS32;
+}
+
 int confine_apply(void *confine, struct error *err)
 {
 	set_limits();
+	/* So that uname(2) says i686, and tools that ask it build and fetch what runs there. */
+	if (is_32bit() && personality(PER_LINUX32) < 0)
+		return error_errno(err, errno, "setting the personality of a VE for 32 bits");
 	/* The filter first: without no_new_privs it takes CAP_SYS_ADMIN. */
 	if (seccomp_filter_load(confine) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");

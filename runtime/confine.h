@@ -9,5 +9,5 @@ int confine_new(void **ret, struct error *err);
 void confine_free(void *confine);
 
 /* In a process that is root in the VE's user namespace, just before it executes something of the VE's: resource
- * limits, capabilities, system call filter. */
+ * limits, capabilities, system call filter; and the personality of its init (personality(2), PER_LINUX32 for one of 32 bits). */
 int confine_apply(void *confine, struct error *err);
