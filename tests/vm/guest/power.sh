@@ -11,9 +11,9 @@ printf 'TEMPLATE="%s"\nLOCKDIR="%s"\nVE_ROOT="%s"\nVE_PRIVATE="%s"\nVE_CONFDIR="
 
 # shellcheck disable=SC2317 # called by the trap
 power_cleanup() {
-	mountpoint -q "$D" && umount -R -l "$D"
-	dmsetup remove -f now 2>/dev/null
-	dmsetup remove -f logged 2>/dev/null
+	! mountpoint -q "$D" || umount -R -l "$D" || true
+	dmsetup remove -f now 2>/dev/null || true
+	dmsetup remove -f logged 2>/dev/null || true
 	cleanup
 }
 trap power_cleanup EXIT
@@ -44,16 +44,16 @@ mark() { dmsetup message logged 0 mark "$1"; }
 # after_each COMMAND: the power fails at each stop (or at some: the marks, the last ones, and a few before), the disk is
 # mounted again, and COMMAND looks. $passed has the marks that lie before.
 after_each() {
-	local end words number name from=0 count chosen=0
+	local end words number label from=0 count chosen=0
 	count=$(wc -l <"$W/stops")
 	local every=$(((count + 9) / 10))
 	passed=
 	modprobe dm-snapshot
 	modprobe loop
 	truncate -s 1G "$W/changes"
-	while read -r end words number name; do
+	while read -r end words number label; do
 		chosen=$((chosen + 1))
-		[ "$words" != mark ] || passed="$passed $name"
+		[ "$words" != mark ] || passed="$passed $label"
 		[ -n "${VM_FULL:-}" ] || [ "$words" = mark ] || [ $((count - chosen)) -lt 8 ] ||
 			[ $((chosen % every)) = 0 ] || continue
 		"$here/replay-log" copy $log $replay "$from" "$end"
