@@ -256,8 +256,11 @@ void id_block_release(struct id_block *block)
 	if (block->base) {
 		autofree char *record = record_name(block->base);
 		autofree char *name = xasprintf("%u", block->base);
-		unlinkat(block->dir, record, 0);
-		lock_remove(&block->lock, block->dir, name);
+		/* A sweep goes by the files of locks. */
+		if (unlinkat(block->dir, record, 0) == 0 || errno == ENOENT)
+			lock_remove(&block->lock, block->dir, name);
+		else
+			lock_release(&block->lock);
 	}
 	if (block->dir >= 0)
 		close(block->dir);
