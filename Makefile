@@ -196,7 +196,7 @@ install: all completions
 	$(if $(SYSCONFDIR),install -D -m 0644 runtime/conf/vz.conf $(DESTDIR)$(SYSCONFDIR)/vz/vz.conf)
 	$(if $(SYSCONFDIR),install -d $(DESTDIR)$(SYSCONFDIR)/vz/conf $(DESTDIR)$(SYSCONFDIR)/vz/vzpkg.conf.d)
 	$(if $(UNITDIR),install -D -m 0644 runtime/service/vz.slice $(DESTDIR)$(UNITDIR)/vz.slice)
-	$(if $(UNITDIR),sed 's,@PREFIX@,$(PREFIX),' runtime/service/vz.service > $(DESTDIR)$(UNITDIR)/vz.service)
+	$(if $(UNITDIR),sed 's|@PREFIX@|$(PREFIX)|' runtime/service/vz.service > $(DESTDIR)$(UNITDIR)/vz.service)
 
 # A Debian package in $(B)/deb, built from a copy of what git has.
 deb:

@@ -84,14 +84,16 @@ static void pass_on(const struct unpacked *unpacked)
 	fuzz_assert(again.length == bytes.length && !memcmp(again.text, bytes.text, bytes.length));
 }
 
-static void record(struct dpkg_database *database, const struct unpacked *unpacked)
+static void record(struct dpkg_database *database, struct plan_package *package,
+		   const struct unpacked *unpacked)
 {
+	struct plan plan = { .packages = package, .count = 1 };
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	AUTO(error_clear) struct error err = ERROR_INIT;
 	const struct unpacked *packages[] = { unpacked };
 	if (dpkg_database_add(database, packages, 1, &err) == 0 &&
 	    dpkg_database_activate(database, packages, 1, &err) == 0 &&
-	    dpkg_database_unfinished(database, &text, &err) == 0)
+	    dpkg_database_compare(database, &plan, &text, &err) == 0)
 		fuzz_assert(text.length);
 }
 
@@ -123,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				  .multi_arch = true };
 	if (deb_unpack(&job, &unpacked, &err) == 0) {
 		pass_on(&unpacked);
-		record(&database, &unpacked);
+		record(&database, &package, &unpacked);
 	} else {
 		fuzz_assert(err.message);
 	}

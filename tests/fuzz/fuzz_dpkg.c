@@ -42,13 +42,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	AUTO(dpkg_database_release) struct dpkg_database database = DPKG_DATABASE_INIT;
 	AUTO(dpkg_overrides_release) struct dpkg_overrides overrides = DPKG_OVERRIDES_INIT;
 	autofree char *path = xasprintf("%s/tree", fuzz_folder());
+	struct plan_package packages[] = { { .name = (char *)"a" }, { .name = (char *)"b" } };
+	const struct plan plan = { .packages = packages, .count = 2 };
 	bool filters;
 
 	fuzz_sweep();
 	fuzz_sections(data, size, names, put, NULL);
 	autoclose int tree = dir_open(AT_FDCWD, path, true, 0755, NULL);
 	fuzz_assert(dpkg_database_open(&database, tree, true, &err) == 0);
-	dpkg_database_unfinished(&database, &text, &err);
+	dpkg_database_compare(&database, &plan, &text, &err);
 	error_clear(&err);
 	dpkg_database_unlist(&database, "a", "/usr/bin/a", &err);
 	error_clear(&err);
