@@ -286,11 +286,14 @@ static bool busy(const struct run *run)
 	return run->begun < run->count;
 }
 
+/* A slot that has just become free is filled at once: the others' sockets may have nothing to say. */
 static int patience_ms(const struct run *run)
 {
 	uint64_t now = fetch_now_ms(), wait = POLL_MAX_MS;
 	for (size_t i = 0; i < run->fetcher->options.parallel; i++) {
 		const struct transfer *slot = &run->slots[i];
+		if (!slot->request && run->begun < run->count)
+			return 0;
 		if (!slot->request || slot->running)
 			continue;
 		wait = slot->wake_ms <= now ? 0 : MIN(wait, slot->wake_ms - now);
