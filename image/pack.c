@@ -16,6 +16,10 @@
 #include "image/pipeline.h"
 #include "image/walk.h"
 
+/* A macro's value as text. */
+#define TEXT_OF(value) #value
+#define TEXT(value) TEXT_OF(value)
+
 enum { GZIP_OS_UNKNOWN = 255, LIVE_TRIES = 50 };
 
 struct packer {
@@ -33,8 +37,9 @@ struct packer {
 
 const char *image_compressor(bool single_member)
 {
-	return single_member ? "zlib " ZLIB_VERSION " level 6"
-			     : "libdeflate " LIBDEFLATE_VERSION_STRING " level 6";
+	return single_member ? "zlib " ZLIB_VERSION " level " TEXT(COMPRESSION_LEVEL_ZLIB)
+			     : "libdeflate " LIBDEFLATE_VERSION_STRING
+			       " level " TEXT(COMPRESSION_LEVEL);
 }
 
 void image_packed_release(struct image_packed *packed)
@@ -139,7 +144,7 @@ static int run_single(struct packer *packer, struct error *err)
 	gz_header header = { .os = GZIP_OS_UNKNOWN };
 	z_stream *stream = &packer->stream;
 	/* 16 more than the window's bits: with a gzip header (zlib.h). */
-	if (deflateInit2(stream, COMPRESSION_LEVEL, Z_DEFLATED, MAX_WBITS + 16, 8,
+	if (deflateInit2(stream, COMPRESSION_LEVEL_ZLIB, Z_DEFLATED, MAX_WBITS + 16, 8,
 			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return error_set(err, ERROR_SYSTEM, "setting up zlib failed");
 	deflateSetHeader(stream, &header);
