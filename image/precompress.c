@@ -20,6 +20,7 @@ enum { NICE = 10 };
 static void fill(int tree, int64_t epoch, struct member_cache *cache)
 {
 	struct walk walk = WALK_INIT;
+	struct strbuf tar = STRBUF_INIT, gzip = STRBUF_INIT; /* kept: new memory is slow */
 	struct member_compressor *compressor = member_compressor_new(tree, epoch, NULL);
 	size_t count;
 
@@ -27,7 +28,8 @@ static void fill(int tree, int64_t epoch, struct member_cache *cache)
 		return;
 	struct member *members = members_plan(&walk, &count);
 	for (size_t i = 0; i < count; i++) {
-		AUTO(strbuf_release) struct strbuf tar = STRBUF_INIT, gzip = STRBUF_INIT;
+		strbuf_truncate(&tar, 0);
+		strbuf_truncate(&gzip, 0);
 		/* A file that has changed or gone since: its member will be made later. */
 		if (member_compress(compressor, &walk, &members[i], cache, &tar, &gzip, NULL) == 0)
 			member_compressor_keep(compressor, cache, &gzip);
