@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -147,6 +148,30 @@ void digest_data(enum digest_kind kind, const void *data, size_t size, struct di
 	pthread_once(&once, initialise);
 	*ret = (struct digest){ .kind = kind };
 	gcry_md_hash_buffer(kinds[kind].algorithm, ret->bytes, data, size);
+}
+
+int mac_key_make(struct mac_key *ret, struct error *err)
+{
+	if (getrandom(ret->bytes, MAC_SIZE, 0) != MAC_SIZE)
+		return error_errno(err, errno, "getting random numbers");
+	return 0;
+}
+
+void mac_data(const struct mac_key *key, const void *data, size_t size, struct mac *ret)
+{
+	/* One for all texts: nobody is shown a MAC, and the same text is to have the same one. */
+	static const uint8_t nonce[12];
+	size_t length = MAC_SIZE;
+	gcry_mac_hd_t handle;
+
+	pthread_once(&once, initialise);
+	/* Fails without memory only. */
+	if (gcry_mac_open(&handle, GCRY_MAC_GMAC_AES, 0, NULL) ||
+	    gcry_mac_setkey(handle, key->bytes, MAC_SIZE) ||
+	    gcry_mac_setiv(handle, nonce, sizeof(nonce)) || gcry_mac_write(handle, data, size) ||
+	    gcry_mac_read(handle, ret->bytes, &length))
+		abort();
+	gcry_mac_close(handle);
 }
 
 int digest_fd(enum digest_kind kind, int fd, const char *name, struct digest *ret,

@@ -53,6 +53,23 @@ void hasher_freep(struct hasher **hasher);
 
 void digest_data(enum digest_kind kind, const void *data, size_t size, struct digest *ret);
 
+/*
+ * A keyed digest (GMAC with AES-128, NIST SP 800-38D), five times as fast as SHA-256: to know bytes again within
+ * one run. Who does not know the key cannot make two texts with the same one.
+ */
+enum { MAC_SIZE = 16 };
+
+struct mac_key {
+	uint8_t bytes[MAC_SIZE];
+};
+
+struct mac {
+	uint8_t bytes[MAC_SIZE];
+};
+
+int mac_key_make(struct mac_key *ret, struct error *err); /* a random one */
+void mac_data(const struct mac_key *key, const void *data, size_t size, struct mac *ret);
+
 /* From the descriptor's current offset to the end. */
 int digest_fd(enum digest_kind kind, int fd, const char *name, struct digest *ret,
 	      struct error *err);

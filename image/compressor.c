@@ -9,7 +9,7 @@
 struct member_compressor {
 	struct tar_writer *writer;
 	struct libdeflate_compressor *deflate;
-	struct digest tar; /* of the last member, if there was a cache */
+	struct mac tar; /* of the last member, if there was a cache */
 	bool found; /* … and it came from the cache */
 };
 
@@ -83,7 +83,7 @@ int member_compress(struct member_compressor *compressor, const struct walk *wal
 		return 0;
 	compressor->found = false;
 	if (cache) {
-		digest_data(DIGEST_SHA256, tar->text, tar->length, &compressor->tar);
+		member_cache_key(cache, tar, &compressor->tar);
 		compressor->found = member_cache_find(cache, &compressor->tar, gzip);
 	}
 	return compressor->found ? 0 : compress(compressor, tar, gzip, err);

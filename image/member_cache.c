@@ -12,15 +12,13 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-enum { KEY_SIZE = 32 };
-
 struct record_head {
-	uint8_t tar[KEY_SIZE];
+	struct mac tar;
 	uint32_t size; /* bytes that follow */
 };
 
 struct record {
-	uint8_t tar[KEY_SIZE];
+	struct mac tar;
 	uint32_t size;
 	off_t offset;
 	UT_hash_handle hh;
@@ -28,6 +26,7 @@ struct record {
 
 struct member_cache {
 	int fd;
+	struct mac_key key;
 	off_t loaded; /* up to here */
 	struct record *records;
 };
@@ -36,6 +35,10 @@ int member_cache_new(int dir, struct member_cache **ret, struct error *err)
 {
 	struct member_cache *cache = xcalloc(1, sizeof(*cache));
 
+	if (mac_key_make(&cache->key, err) < 0) {
+		free(cache);
+		return -1;
+	}
 	/* Appending, since the writer is another process with another idea of the offset. */
 	cache->fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
 	if (cache->fd < 0) {
@@ -67,13 +70,17 @@ void member_cache_freep(struct member_cache **cache)
 	*cache = NULL;
 }
 
-int member_cache_append(struct member_cache *cache, const struct digest *tar,
+void member_cache_key(const struct member_cache *cache, const struct strbuf *tar, struct mac *ret)
+{
+	mac_data(&cache->key, tar->text, tar->length, ret);
+}
+
+int member_cache_append(struct member_cache *cache, const struct mac *tar,
 			const struct strbuf *gzip, struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	struct record_head head = { .size = (uint32_t)gzip->length };
+	struct record_head head = { .tar = *tar, .size = (uint32_t)gzip->length };
 
-	memcpy(head.tar, tar->bytes, KEY_SIZE);
 	strbuf_add(&text, &head, sizeof(head));
 	strbuf_add(&text, gzip->text, gzip->length);
 	return write_all(cache->fd, text.text, text.length, "a temporary file", err);
@@ -83,14 +90,14 @@ static void add_record(struct member_cache *cache, const struct record_head *hea
 {
 	struct record *record;
 
-	HASH_FIND(hh, cache->records, head->tar, KEY_SIZE, record);
+	HASH_FIND(hh, cache->records, &head->tar, sizeof(head->tar), record);
 	if (record)
 		return;
 	record = xcalloc(1, sizeof(*record));
-	memcpy(record->tar, head->tar, KEY_SIZE);
+	record->tar = head->tar;
 	record->size = head->size;
 	record->offset = offset;
-	HASH_ADD(hh, cache->records, tar, KEY_SIZE, record);
+	HASH_ADD(hh, cache->records, tar, sizeof(record->tar), record);
 }
 
 int member_cache_load(struct member_cache *cache, struct error *err)
@@ -115,12 +122,11 @@ int member_cache_load(struct member_cache *cache, struct error *err)
 	return 0;
 }
 
-bool member_cache_find(const struct member_cache *cache, const struct digest *tar,
-		       struct strbuf *gzip)
+bool member_cache_find(const struct member_cache *cache, const struct mac *tar, struct strbuf *gzip)
 {
 	struct record *record;
 
-	HASH_FIND(hh, cache->records, tar->bytes, KEY_SIZE, record);
+	HASH_FIND(hh, cache->records, tar, sizeof(*tar), record);
 	if (!record)
 		return false;
 	strbuf_reserve(gzip, record->size);

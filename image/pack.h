@@ -64,7 +64,8 @@ int image_pack(const struct image_pack *pack, int fd, const char *name, struct i
 	       struct error *err);
 
 /*
- * Reads the file back from offset 0: every member's CRC, the end-of-archive blocks, both digests.
+ * Reads the file back from offset 0: its digest, so that it is what was written; every member's CRC, so that it
+ * becomes what was compressed; the size of the tar, and its end-of-archive blocks.
  * A multi-member gzip cut at a member border looks whole to gzip -t and tar; it does not to this.
  */
 int image_verify(int fd, const char *name, const struct image_packed *expected, unsigned threads,

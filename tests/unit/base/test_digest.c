@@ -138,6 +138,25 @@ static void test_equal(void **state)
 	assert_false(digest_equal(&none, &none));
 }
 
+static void test_mac(void **state)
+{
+	(void)state;
+	struct mac_key key, other;
+	struct mac one, two;
+
+	assert_int_equal(mac_key_make(&key, NULL), 0);
+	assert_int_equal(mac_key_make(&other, NULL), 0);
+	mac_data(&key, "a text", 6, &one);
+	mac_data(&key, "a text", 6, &two);
+	assert_memory_equal(&one, &two, sizeof(one));
+	mac_data(&key, "a test", 6, &two);
+	assert_memory_not_equal(&one, &two, sizeof(one));
+	mac_data(&key, "a text", 5, &two);
+	assert_memory_not_equal(&one, &two, sizeof(one));
+	mac_data(&other, "a text", 6, &two);
+	assert_memory_not_equal(&one, &two, sizeof(one));
+}
+
 static void *compute(void *data)
 {
 	unsigned *wrong = data;
@@ -175,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_known),   cmocka_unit_test(test_pieces),
 		scratch_test(test_file),        cmocka_unit_test(test_names),
 		cmocka_unit_test(test_parse),   cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_mac),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,7 +42,8 @@ logged() {
 mark() { dmsetup message logged 0 mark "$1"; }
 
 # after_each COMMAND: the power fails at each stop (or at some: the marks, the last ones, and a few before), the disk is
-# mounted again, and COMMAND looks. $passed has the marks that lie before.
+# mounted again, and COMMAND looks. $passed has the marks that lie before; $thorough is set at the first, the marks and the last ones, for what
+# takes too long to be done each time.
 after_each() {
 	local end words number label from=0 count chosen=0
 	count=$(wc -l <"$W/stops")
@@ -63,6 +64,8 @@ after_each() {
 		dmsetup create now --table "0 $(blockdev --getsz $replay) snapshot $replay $loop N 8"
 		mount /dev/mapper/now "$D"
 		echo "power lost after the entry $number ($words)$passed"
+		thorough=
+		[ "$words" != mark ] && [ $((count - chosen)) -ge 8 ] && [ "$looked" -gt 0 ] || thorough=yes
 		"$@"
 		umount "$D"
 		dmsetup remove now
@@ -71,4 +74,4 @@ after_each() {
 	done <"$W/stops"
 	[ "$looked" -gt 3 ] || fail "there were only $looked moments to look at"
 }
-looked=0 passed=
+looked=0 passed= thorough=
