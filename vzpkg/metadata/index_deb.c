@@ -19,9 +19,7 @@
 #include "vzpkg/metadata/relations.h"
 
 /* Text that grows no more than this when it is decompressed, where the release does not say. */
-enum { GROWTH_LIMIT = 40, LINE_START = 192 };
-
-#define SHA512_FIELD "SHA512"
+enum { GROWTH_LIMIT = 40, TEXT_SIZE = 1 << 17, VALUE_MAX = 192 };
 
 /* What libsolv drops of one stanza. */
 struct extra {
@@ -31,15 +29,20 @@ struct extra {
 	char *sha512; /* hexadecimal; NULL: not said */
 };
 
-/* The text on its way to libsolv: looks at the start of each line. */
+/* The text on its way to libsolv, which gets the fields that are used: descriptions and the like are the larger part. */
 struct tap {
 	int fd;
+	char *text; /* TEXT_SIZE bytes, of which those from start to end were read and are not passed on yet */
+	size_t start, end;
+	bool at_end;
+	bool in_line; /* of which the start is gone: it is longer than the buffer */
+	bool wanted; /* the line, and those that continue it */
+	const char *pass; /* to libsolv */
+	size_t pass_left;
 	struct extra *extras;
 	size_t count, capacity;
 	struct extra now; /* of the stanza in progress */
 	bool in_stanza;
-	char line[LINE_START];
-	size_t line_length; /* more than LINE_START: the rest is not kept */
 	uint64_t total;
 	int failure; /* errno of a failed read */
 	bool binary; /* there was a NUL, after which libsolv's lines are not ours */
@@ -67,88 +70,139 @@ static void end_stanza(struct tap *tap)
 	tap->in_stanza = false;
 }
 
-static const char *value_of(const char *line, const char *field)
+static bool is_field(const char *line, size_t length, const char *name)
 {
-	size_t length = strlen(field);
-	/* Most lines differ in the first letter already, and there are a million of them. */
-	if (((line[0] ^ field[0]) & ~0x20) || strncasecmp(line, field, length) != 0)
-		return NULL;
-	return line + length + strspn(line + length, " \t");
+	return strlen(name) == length && strncasecmp(line, name, length) == 0;
 }
 
-static void end_line(struct tap *tap)
+static bool is_used(const char *line, size_t length)
 {
-	const char *value;
-	size_t length = tap->line_length < LINE_START ? tap->line_length : LINE_START - 1;
+	static const char *const names[] = {
+		"Package",     "Version",  "Architecture", "Multi-Arch", "Depends",
+		"Pre-Depends", "Provides", "Conflicts",    "Breaks",     "Replaces",
+		"Recommends",  "Suggests", "Enhances",     "Filename",   "Installed-Size",
+		"Source",      "MD5sum",   "SHA1",         "SHA256",
+	};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (((line[0] ^ names[i][0]) & ~0x20) == 0 && is_field(line, length, names[i]))
+			return true;
+	return false;
+}
 
-	while (length && strchr(" \t\r", tap->line[length - 1]))
-		length--;
-	tap->line[length] = '\0';
-	tap->line_length = 0;
-	if (!length) {
-		end_stanza(tap);
-		return;
-	}
-	if (!tap->in_stanza)
-		tap->now = (struct extra){ .priority = PRIORITY_OPTIONAL };
-	tap->in_stanza = true;
-	if ((value = value_of(tap->line, "Size:")))
+static void take_extra(struct tap *tap, const char *line, size_t length, const char *value)
+{
+	if (is_field(line, length, "Size"))
 		tap->now.size = strtoull(value, NULL, 10);
-	else if ((value = value_of(tap->line, "Priority:")))
+	else if (is_field(line, length, "Priority"))
 		tap->now.priority = priority_of(value);
-	else if ((value = value_of(tap->line, "Essential:")))
+	else if (is_field(line, length, "Essential"))
 		tap->now.essential = strcasecmp(value, "yes") == 0;
-	else if ((value = value_of(tap->line, SHA512_FIELD ":")) && !tap->now.sha512)
+	else if (is_field(line, length, "SHA512") && !tap->now.sha512)
 		tap->now.sha512 = xstrdup(value);
 }
 
-/* Makes it a field that libsolv does not know. `text` is the rest of a line of which `before` bytes have passed by. */
-static void hide_sha512(const struct tap *tap, char *text, size_t before)
+/* `line` has neither the newline nor blanks at its end. */
+static void look_at(struct tap *tap, const char *line, size_t length)
 {
-	size_t last = sizeof(SHA512_FIELD) - 2;
-	if (before <= last && tap->line_length > last &&
-	    strncasecmp(tap->line, SHA512_FIELD, last + 1) == 0)
-		text[last - before] = 'X';
+	const char *colon = memchr(line, ':', length);
+	size_t name_length = colon ? (size_t)(colon - line) : length;
+	char value[VALUE_MAX];
+	size_t at = name_length + 1;
+
+	if (!tap->in_stanza) {
+		tap->now = (struct extra){ .priority = PRIORITY_OPTIONAL };
+		tap->wanted = false;
+	}
+	tap->in_stanza = true;
+	if (line[0] == ' ' || line[0] == '\t') /* goes on with the field */
+		return;
+	tap->wanted = is_used(line, name_length);
+	if (tap->wanted || !colon)
+		return;
+	while (at < length && (line[at] == ' ' || line[at] == '\t'))
+		at++;
+	snprintf(value, sizeof(value), "%.*s",
+		 (int)(length - at < VALUE_MAX ? length - at : VALUE_MAX),
+		 line + (at < length ? at : length));
+	take_extra(tap, line, name_length, value);
 }
 
-static void look_at(struct tap *tap, char *text, size_t size)
+static bool is_blank(char c)
 {
-	while (size) {
-		const char *newline = memchr(text, '\n', size);
-		size_t length = newline ? (size_t)(newline - text) : size;
-		size_t before = tap->line_length;
-		if (before < LINE_START) {
-			size_t room = LINE_START - before;
-			memcpy(tap->line + before, text, length < room ? length : room);
-		}
-		tap->line_length += length;
-		hide_sha512(tap, text, before);
-		if (!newline)
-			return;
-		end_line(tap);
-		text += length + 1;
-		size -= length + 1;
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* The next line, or what there is of one that is longer than the buffer, is what is passed on, or nothing.
+ * False: more has to be read first. */
+static bool next_line(struct tap *tap)
+{
+	const char *line = tap->text + tap->start;
+	size_t left = tap->end - tap->start;
+	const char *newline = memchr(line, '\n', left);
+	size_t size = newline ? (size_t)(newline - line) + 1 : left, length = size;
+
+	if (!size || (!newline && left < TEXT_SIZE && !tap->at_end))
+		return false;
+	tap->start += size;
+	while (length && is_blank(line[length - 1]))
+		length--;
+	bool begins = !tap->in_line;
+	tap->in_line = !newline;
+	tap->pass = line;
+	if (begins && !length && newline) {
+		/* However many there are, and whatever blanks are in them: one ends the stanza. */
+		tap->pass = "\n";
+		tap->pass_left = tap->in_stanza;
+		end_stanza(tap);
+		return true;
 	}
+	if (begins && length)
+		look_at(tap, line, length);
+	tap->pass_left = tap->wanted ? size : 0;
+	return true;
+}
+
+static int refill(struct tap *tap)
+{
+	size_t left = tap->end - tap->start;
+	ssize_t got;
+
+	memmove(tap->text, tap->text + tap->start, left);
+	tap->start = 0;
+	tap->end = left;
+	while ((got = read(tap->fd, tap->text + left, TEXT_SIZE - left)) < 0 && errno == EINTR)
+		;
+	if (got < 0) {
+		tap->failure = errno;
+		return -1;
+	}
+	tap->binary |= got > 0 && memchr(tap->text + left, 0, (size_t)got);
+	tap->at_end = got == 0 || tap->binary;
+	tap->end += tap->binary ? 0 : (size_t)got;
+	tap->total += (uint64_t)got;
+	return 0;
 }
 
 static ssize_t tap_read(void *cookie, char *buffer, size_t size)
 {
 	struct tap *tap = cookie;
-	ssize_t got;
+	size_t done = 0;
 
-	while ((got = read(tap->fd, buffer, size)) < 0 && errno == EINTR)
-		;
-	if (got < 0)
-		tap->failure = errno;
-	if (got > 0 && memchr(buffer, 0, (size_t)got)) {
-		tap->binary = true;
-		return 0;
+	while (done < size) {
+		size_t length = tap->pass_left < size - done ? tap->pass_left : size - done;
+		if (length) {
+			memcpy(buffer + done, tap->pass, length);
+			tap->pass += length;
+			tap->pass_left -= length;
+			done += length;
+		} else if (!next_line(tap)) {
+			if (tap->at_end || done)
+				break;
+			if (refill(tap) < 0)
+				return -1;
+		}
 	}
-	if (got > 0)
-		look_at(tap, buffer, (size_t)got);
-	if (got > 0)
-		tap->total += (uint64_t)got;
-	return got;
+	return (ssize_t)done;
 }
 
 static void add_extras(const struct tap *tap, Repo *repo, Id first)
@@ -180,6 +234,7 @@ static void tap_release(struct tap *tap)
 	for (size_t i = 0; i < tap->count; i++)
 		free(tap->extras[i].sha512);
 	free(tap->extras);
+	free(tap->text);
 }
 
 /* Reads all of the stream; the stanzas and the packages that libsolv made of them must be as many. */
@@ -193,8 +248,6 @@ static int read_stream(struct tap *tap, const char *name, Repo *repo, struct err
 		return error_errno(err, errno, "reading %s", name);
 	setvbuf(file, NULL, _IOFBF, 1 << 16);
 	int status = repo_add_debpackages(repo, file, 0);
-	if (tap->line_length)
-		end_line(tap);
 	end_stanza(tap);
 	if (tap->failure)
 		return error_errno(err, tap->failure, "reading %s", name);
@@ -208,7 +261,7 @@ static int read_stream(struct tap *tap, const char *name, Repo *repo, struct err
 
 int index_deb_parse(int fd, const char *name, Repo *repo, uint64_t *total, struct error *err)
 {
-	struct tap tap = { .fd = fd };
+	struct tap tap = { .fd = fd, .text = xmalloc(TEXT_SIZE) };
 	int ret = read_stream(&tap, name, repo, err);
 	tap_release(&tap);
 	*total = tap.total;

@@ -1,7 +1,7 @@
 /*
- * Debian's Packages indexes into a libsolv repository. libsolv's reader drops Size, Priority and
- * Essential: they are picked up while the text streams by and added as attributes of our own, which its
- * cache format keeps.
+ * Debian's Packages indexes into a libsolv repository. Only the fields that are used go there: the rest is half of
+ * the text. libsolv's reader drops Size, Priority and Essential: they are picked up while the text streams by and added
+ * as attributes of our own, which its cache format keeps.
  */
 #pragma once
 

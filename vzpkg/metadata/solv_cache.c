@@ -17,7 +17,7 @@
 #include "base/file.h"
 
 /* Raised when what is stored, or libsolv's meaning of it, changes. */
-enum { CACHE_FORMAT = 2 };
+enum { CACHE_FORMAT = 3 };
 
 /* After libsolv's data, at the end of the file. */
 struct trailer {

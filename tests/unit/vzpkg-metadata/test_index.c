@@ -95,6 +95,27 @@ static void sha512_alone_wherever_a_chunk_ends(void **state)
 	}
 }
 
+/* Fields that are used and fields that are not, longer than what is read at once, and the end without a newline. */
+static void a_line_may_be_of_any_length(void **state)
+{
+	(void)state;
+	for (size_t length = 2 * CHUNK - 70; length < 5 * CHUNK; length += CHUNK / 2 + 1) {
+		AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+		strbuf_adds(&text, "\n \n\nDescription: what\n");
+		while (text.length < length)
+			strbuf_addc(&text, 'd');
+		strbuf_adds(&text, "\n goes on\n");
+		strbuf_adds(&text, head);
+		strbuf_adds(&text, "Provides: b");
+		while (text.length < 2 * length)
+			strbuf_adds(&text, ", c");
+		strbuf_adds(&text, ",\n d\n");
+		field(&text, "SHA256", DIGEST_SHA256, "y");
+		strbuf_truncate(&text, text.length - 1);
+		assert_digest(&text, DIGEST_SHA256, "y");
+	}
+}
+
 static void a_bad_digest_is_none(void **state)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -129,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_strongest_digest_counts),
 		cmocka_unit_test(sha512_alone_wherever_a_chunk_ends),
+		cmocka_unit_test(a_line_may_be_of_any_length),
 		cmocka_unit_test(a_bad_digest_is_none),
 		cmocka_unit_test(an_index_is_text),
 	};
