@@ -141,7 +141,7 @@ static bool next_line(struct tap *tap)
 	const char *newline = memchr(line, '\n', left);
 	size_t size = newline ? (size_t)(newline - line) + 1 : left, length = size;
 
-	if (!size || (!newline && left < TEXT_SIZE && !tap->at_end))
+	if (!size || (!newline && left < TEXT_SIZE))
 		return false;
 	tap->start += size;
 	while (length && is_blank(line[length - 1]))
@@ -180,6 +180,9 @@ static int refill(struct tap *tap)
 	tap->at_end = got == 0 || tap->binary;
 	tap->end += tap->binary ? 0 : (size_t)got;
 	tap->total += (uint64_t)got;
+	/* libsolv would not see a last line without its end. */
+	if (tap->at_end && (left ? tap->text[left - 1] != '\n' : tap->in_line))
+		tap->text[tap->end++] = '\n';
 	return 0;
 }
 
