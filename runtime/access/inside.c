@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -147,11 +148,20 @@ static void reset_oom_score(void)
 		(void)!pwrite(fd, "0", 1, 0);
 }
 
+/* The C library keeps two of them to itself, and would not say that they are ignored: so they are in whatever a make has
+ * started. The kernel's struct, of which the handler is the first member on every architecture, is at most so large. */
+static void reset_signal(int number)
+{
+	static const unsigned long standard[8];
+	if (signal(number, SIG_DFL) == SIG_ERR)
+		syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)(_NSIG - 1) / 8);
+}
+
 static void reset_signals(void)
 {
 	sigset_t none;
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
+	for (int number = 1; number < _NSIG; number++)
+		reset_signal(number);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
