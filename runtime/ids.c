@@ -110,18 +110,17 @@ static char *kept_name(unsigned base)
 	return xasprintf("%u.ve", base);
 }
 
-/* Which VE keeps the block; 0: none. */
+/* Which VE keeps the block; 0: none. A link, since that is there whole or not at all, whenever we are killed. */
 static unsigned kept_by(int dir, unsigned base)
 {
 	autofree char *name = kept_name(base);
-	autoclose int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	char text[16];
-	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	ssize_t got = readlinkat(dir, name, text, sizeof(text) - 1);
 	if (got < 0)
-		return 0;
+		return errno == ENOENT ? 0 : UINT32_MAX;
 	text[got] = 0;
 	unsigned ctid = (unsigned)strtoul(text, NULL, 10);
-	return ctid ? ctid : UINT32_MAX; /* cut short by power loss: somebody's */
+	return ctid ? ctid : UINT32_MAX; /* not ours: somebody's */
 }
 
 /* 1: it is ours; 0: somebody has it. */
@@ -216,13 +215,10 @@ int id_block_take_at(const char *lock_dir, unsigned base, unsigned ctid, struct 
 int id_block_keep(struct id_block *block, unsigned ctid, struct error *err)
 {
 	autofree char *name = kept_name(block->base), *lock = xasprintf("%u", block->base);
-	autofree char *text = xasprintf("%u\n", ctid);
-	autoclose int fd = openat(block->dir, name,
-				  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
+	autofree char *text = xasprintf("%u", ctid);
+	if (symlinkat(text, block->dir, name) < 0 &&
+	    (errno != EEXIST || kept_by(block->dir, block->base) != ctid))
 		return error_errno(err, errno, "creating %s", name);
-	if (write_all(fd, text, strlen(text), name, err) < 0)
-		return -1;
 	lock_remove(&block->lock, block->dir, lock);
 	close(block->dir);
 	*block = ID_BLOCK_INIT;

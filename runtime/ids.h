@@ -30,7 +30,7 @@ int id_block_record(struct id_block *block, const struct strvec *folders, struct
 void id_block_release(struct id_block *block);
 
 /*
- * A block of a VE that outlives this process: BASE.ve, with the number of the VE, is there as long as it has the
+ * A block of a VE that outlives this process: BASE.ve, a link to the number of the VE, is there as long as it has the
  * block. Whoever calls id_block_keep() writes before where the block is to be found by whoever frees it.
  */
 int id_block_keep(struct id_block *block, unsigned ctid, struct error *err);
