@@ -317,17 +317,41 @@ static void remove_one(const char *folder)
 	}
 }
 
+static int give(int folder, const char *const *files, unsigned base, struct error *err)
+{
+	for (; *files; files++)
+		if (fchownat(folder, *files, base, base, AT_EMPTY_PATH) < 0 && errno != ENOENT)
+			return error_errno(err, errno, "giving the control group to the VE");
+	return 0;
+}
+
+/* It has no controllers, and systemd before 226 knows no other place for its services. */
+static int give_systemd(const struct cgroup *group, unsigned base, struct error *err)
+{
+	static const char *const files[] = { "", "cgroup.procs", "tasks", NULL };
+	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(SYSTEMD);
+	size_t length = found.mount ? strlen(found.mount) : 0;
+
+	for (size_t i = 0; length && i < group->folders.count; i++) {
+		const char *folder = group->folders.items[i];
+		if (strncmp(folder, found.mount, length) != 0 || folder[length] != '/' ||
+		    is_v2(folder))
+			continue;
+		autoclose int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && give(fd, files, base, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int cgroup_delegate(const struct cgroup *group, unsigned base, struct error *err)
 {
 	static const char *const files[] = { "", "cgroup.procs", "cgroup.threads",
-					     "cgroup.subtree_control" };
-	if (group->unified < 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-		if (fchownat(group->unified, files[i], base, base, AT_EMPTY_PATH) < 0 &&
-		    errno != ENOENT)
-			return error_errno(err, errno, "giving the control group to the VE");
-	return 0;
+					     "cgroup.subtree_control", NULL };
+
+	if (group->unified >= 0 && give(group->unified, files, base, err) < 0)
+		return -1;
+	return give_systemd(group, base, err);
 }
 
 static char *make_shared(const char *controller, const char *name)

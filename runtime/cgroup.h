@@ -53,7 +53,8 @@ void cgroup_close(struct cgroup *group);
 /* In the process that is to join; single-threaded, which keeps it cheap. -1 with errno set. */
 int cgroup_join_v1(const struct cgroup *group);
 
-/* Gives the v2 group to the VE's root, who divides it further as its own service manager likes. */
+/* Gives the v2 group to the VE's root, who divides it further as its own service manager likes; and that of systemd's v1 hierarchy, where
+ * the host has it. */
 int cgroup_delegate(const struct cgroup *group, unsigned base, struct error *err);
 
 /* The v2 group vz.slice/NAME as a directory, made if it is not there, for a process that is to outlive the login's
