@@ -1,11 +1,13 @@
 /* ve_call(): a function of ours inside a VE. */
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -25,6 +27,7 @@ struct call {
 	const int *keep;
 	size_t keep_count;
 	void (*receive)(const void *bytes, size_t size, void *data);
+	int64_t deadline_ms; /* of CLOCK_MONOTONIC; 0: none */
 	int channel[2], failure[2]; /* pipes: what the function writes; its error */
 };
 
@@ -74,7 +77,7 @@ static int settle(const struct call *call, struct error *err)
 	umask(022);
 	if (chdir("/") < 0)
 		return error_errno(err, errno, "changing to the VE's root");
-	if (call->ve->personality_32 && personality(PER_LINUX32) < 0)
+	if (call->ve->personality && personality(call->ve->personality) < 0)
 		return error_errno(err, errno, "setting the personality");
 	if (seccomp_filter_load(call->ve->call_filter) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");
@@ -124,6 +127,22 @@ static bool take_failure(const struct call *call, struct strbuf *text)
 	return got > 0 || (got < 0 && errno == EINTR);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* For poll(). */
+static int time_left(const struct call *call)
+{
+	if (!call->deadline_ms)
+		return -1;
+	int64_t left = call->deadline_ms - now_ms();
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
 static int listen_to(const struct call *call, struct strbuf *failure, struct error *err)
 {
 	struct pollfd polled[] = {
@@ -132,8 +151,11 @@ static int listen_to(const struct call *call, struct strbuf *failure, struct err
 		{ .fd = interrupt_fd(), .events = POLLIN },
 	};
 	while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-		if (poll(polled, 3, -1) < 0 && errno != EINTR)
+		int ready = poll(polled, 3, time_left(call));
+		if (ready < 0 && errno != EINTR)
 			return error_errno(err, errno, "waiting for a process in the VE");
+		if (ready == 0)
+			return error_set(err, ERROR_TIME_LIMIT, "it took longer than allowed");
 		if (interrupt_check(err) < 0)
 			return -1;
 		if (polled[0].revents && !pass_on(call))
@@ -172,10 +194,19 @@ static int supervise(struct ve *ve, struct call *call, pid_t child, struct error
 
 int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fds,
 	    size_t keep_count, void (*receive)(const void *bytes, size_t size, void *data),
-	    struct error *err)
+	    unsigned time_limit_s, struct error *err)
 {
-	struct call call = { ve,         function, data,       keep_fds,
-			     keep_count, receive,  { -1, -1 }, { -1, -1 } };
+	struct call call = {
+		.ve = ve,
+		.function = function,
+		.data = data,
+		.keep = keep_fds,
+		.keep_count = keep_count,
+		.receive = receive,
+		.deadline_ms = time_limit_s ? now_ms() + (int64_t)time_limit_s * 1000 : 0,
+		.channel = { -1, -1 },
+		.failure = { -1, -1 },
+	};
 	if (ve_check(ve, err) < 0)
 		return -1;
 	int result = -1;

@@ -134,7 +134,7 @@ static int set_identity(const struct setup *setup, struct error *err)
 		return error_errno(err, errno, "setting the host name %s", hostname);
 	if (setdomainname("", 0) < 0 || namespace_loopback_up() < 0)
 		return error_errno(err, errno, "bringing the VE's loopback up");
-	if (setup->ve->personality_32 && personality(PER_LINUX32) < 0)
+	if (setup->ve->personality && personality(setup->ve->personality) < 0)
 		return error_errno(err, errno, "setting the personality of %s", spec->arch);
 	return 0;
 }

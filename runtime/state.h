@@ -22,7 +22,7 @@ struct ve {
 	void *filter; /* of PID 1 and all commands */
 	void *call_filter; /* of ve_call() */
 	int listener; /* where calls of `filter` wait to be answered: notify.h */
-	bool personality_32;
+	unsigned long personality; /* of personality(2); 0: the host's */
 };
 
 /* Ends every process in the VE and waits for that; the VE is of no use afterwards. */

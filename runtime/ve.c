@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -103,6 +104,12 @@ static int launch(const struct ve_spec *spec, struct ve *ve, struct error *err)
 	return 0;
 }
 
+static unsigned long personality_of(const struct ve_spec *spec)
+{
+	return (spec->arch && !strcmp(spec->arch, "i386") ? PER_LINUX32 : PER_LINUX) |
+	       (spec->fixed_addresses ? ADDR_NO_RANDOMIZE : 0);
+}
+
 static struct ve *ve_new(const struct ve_spec *spec)
 {
 	struct ve *ve = xcalloc(1, sizeof(*ve));
@@ -115,7 +122,7 @@ static struct ve *ve_new(const struct ve_spec *spec)
 		.ids = ID_BLOCK_INIT,
 		.group = CGROUP_INIT,
 		.root = ROOTFS_INIT,
-		.personality_32 = spec->arch && !strcmp(spec->arch, "i386"),
+		.personality = personality_of(spec),
 	};
 	return ve;
 }

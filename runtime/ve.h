@@ -74,6 +74,10 @@ struct ve_spec {
 	/* fsync, sync and their relatives succeed without doing anything, for every architecture
 	 * that the VE can run: for building a template, never for a tenant's VE. */
 	bool no_sync;
+
+	/* Memory is laid out alike each time: what programs write of it without having set it (Berkeley DB does) is then
+	 * the same in every build. Never for a tenant's VE. */
+	bool fixed_addresses;
 };
 
 int ve_start(const struct ve_spec *spec, struct ve **ret, struct error *err);
@@ -112,12 +116,13 @@ int ve_run(struct ve *ve, const struct ve_command *command, struct ve_result *re
 /*
  * Runs a function of ours in a forked child inside the VE's namespaces, as its root, with its root
  * as "/", keeping the descriptors in keep_fds open. What it writes with write() to `channel` arrives
- * in `receive` piece by piece. For package managers that are a library.
+ * in `receive` piece by piece. For package managers that are a library. After `time_limit_s` (0: none) the whole VE
+ * is killed: ERROR_TIME_LIMIT.
  */
 typedef int ve_function(void *data, int channel, struct error *err);
 int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fds,
 	    size_t keep_count, void (*receive)(const void *bytes, size_t size, void *data),
-	    struct error *err);
+	    unsigned time_limit_s, struct error *err);
 
 /* Kills every process in it, waits until they are gone, and takes out of the tree what was made there for it; who goes
  * on with the tree asks whether that worked. Then it can only be freed. */

@@ -257,7 +257,7 @@ static void function_runs_inside(void **state)
 	struct error err = ERROR_INIT;
 	struct shared shared = { .kept = memory("x"), .got = STRBUF_INIT };
 	static const char expected[] = "uid 0, below pid 0, 1 descriptors, inside, capability 0\n";
-	assert_done(ve_call(ve, look_around, &shared, &shared.kept, 1, collect, &err), &err);
+	assert_done(ve_call(ve, look_around, &shared, &shared.kept, 1, collect, 0, &err), &err);
 	assert_int_equal(shared.got.length, strlen(expected) + (size_t)20000 * 6);
 	assert_memory_equal(shared.got.text, expected, strlen(expected));
 	strbuf_release(&shared.got);
@@ -286,13 +286,13 @@ static void function_fails(void **state)
 {
 	(void)state;
 	struct error err = ERROR_INIT;
-	assert_int_equal(ve_call(ve, fail_in_words, NULL, NULL, 0, NULL, &err), -1);
+	assert_int_equal(ve_call(ve, fail_in_words, NULL, NULL, 0, NULL, 0, &err), -1);
 	assert_int_equal(err.kind, ERROR_INSTALL);
 	assert_string_equal(err.message, "unpacking x");
 	assert_string_equal(err.hint, "try again");
 	assert_string_equal(err.subject, "bash");
 
-	assert_int_equal(ve_call(ve, crash, NULL, NULL, 0, NULL, &err), -1);
+	assert_int_equal(ve_call(ve, crash, NULL, NULL, 0, NULL, 0, &err), -1);
 	assert_int_equal(err.kind, ERROR_CHILD);
 	error_clear(&err);
 }
@@ -334,7 +334,7 @@ static int interrupted_run(struct error *err)
 
 static int interrupted_call(struct error *err)
 {
-	return ve_call(ve, wait_forever, NULL, NULL, 0, interrupt_ourselves, err);
+	return ve_call(ve, wait_forever, NULL, NULL, 0, interrupt_ourselves, 0, err);
 }
 
 static void check_interrupted(int (*what)(struct error *err))
