@@ -190,6 +190,13 @@ static int walk(struct packer *packer, struct error *err)
 	}
 }
 
+static int load_cache(const struct image_pack *pack, struct error *err)
+{
+	if (pack->precompress)
+		precompress_stop(pack->precompress);
+	return pack->cache ? member_cache_load(pack->cache, err) : 0;
+}
+
 static uint64_t count_changed(const struct packer *packer)
 {
 	uint64_t count = 0;
@@ -212,7 +219,7 @@ int image_pack(const struct image_pack *pack, int fd, const char *name, struct i
 	};
 
 	*ret = IMAGE_PACKED_INIT;
-	if (walk(&packer, err) < 0)
+	if (walk(&packer, err) < 0 || load_cache(pack, err) < 0)
 		return error_wrap(err, "packing %s", name);
 	packer.members = members_plan(&packer.walk, &packer.member_count);
 	if (pack->live)

@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/report.h"
 #include "image/member_cache.h"
+#include "image/precompress.h"
 
 struct image_pack {
 	int tree; /* directory to pack */
@@ -36,7 +37,9 @@ struct image_pack {
 	bool (*leave_out)(const char *path, void *data);
 	void *data;
 
-	const struct member_cache *cache; /* members that may be taken over; may be NULL */
+	struct member_cache *cache; /* members that may be taken over; may be NULL */
+	struct precompress *
+		precompress; /* fills `cache`, and is ended when the tree has been listed; may be NULL */
 	struct report *report; /* progress in bytes; may be NULL */
 };
 

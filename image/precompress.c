@@ -1,15 +1,7 @@
 #include "image/precompress.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/interrupt.h"
 #include "image/compressor.h"
 #include "image/member.h"
 #include "image/tar_writer.h"
@@ -17,14 +9,24 @@
 
 enum { NICE = 10 };
 
-static void fill(int tree, int64_t epoch, struct member_cache *cache)
+struct filling {
+	int tree;
+	int64_t epoch;
+	struct member_cache *cache;
+};
+
+static void fill(void *data)
 {
+	const struct filling *filling = data;
+	struct member_cache *cache = filling->cache;
 	struct walk walk = WALK_INIT;
 	struct strbuf tar = STRBUF_INIT, gzip = STRBUF_INIT; /* kept: new memory is slow */
-	struct member_compressor *compressor = member_compressor_new(tree, epoch, NULL);
+	struct member_compressor *compressor =
+		member_compressor_new(filling->tree, filling->epoch, NULL);
 	size_t count;
 
-	if (!compressor || walk_tree(tree, NULL, NULL, &walk, NULL) < 0)
+	setpriority(PRIO_PROCESS, 0, NICE);
+	if (!compressor || walk_tree(filling->tree, NULL, NULL, &walk, NULL) < 0)
 		return;
 	struct member *members = members_plan(&walk, &count);
 	for (size_t i = 0; i < count; i++) {
@@ -39,28 +41,11 @@ static void fill(int tree, int64_t epoch, struct member_cache *cache)
 int precompress_start(struct precompress *precompress, int tree, int64_t epoch,
 		      struct member_cache *cache, struct error *err)
 {
-	pid_t parent = getpid(), pid = fork();
-
-	if (pid < 0)
-		return error_errno(err, errno, "starting a process");
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		interrupt_reset_child();
-		setpriority(PRIO_PROCESS, 0, NICE);
-		if (getppid() == parent)
-			fill(tree, epoch, cache);
-		_exit(0);
-	}
-	precompress->pid = pid;
-	return 0;
+	struct filling filling = { .tree = tree, .epoch = epoch, .cache = cache };
+	return background_start(&precompress->child, fill, &filling, err);
 }
 
 void precompress_stop(struct precompress *precompress)
 {
-	if (!precompress->pid)
-		return;
-	kill(precompress->pid, SIGKILL);
-	while (waitpid(precompress->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	precompress->pid = 0;
+	background_stop(&precompress->child);
 }

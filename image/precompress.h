@@ -7,11 +7,12 @@
 
 #include <stdint.h>
 
+#include "base/background.h"
 #include "base/error.h"
 #include "image/member_cache.h"
 
 struct precompress {
-	pid_t pid; /* 0: not running */
+	struct background child;
 };
 
 #define PRECOMPRESS_INIT ((struct precompress){ 0 })

@@ -490,8 +490,8 @@ static void members_are_taken_over(void **state)
 
 	assert_int_equal(member_cache_new(fixture->dir, &cache, NULL), 0);
 	assert_int_equal(precompress_start(&precompress, fixture->tree, EPOCH, cache, NULL), 0);
-	assert_true(waitpid(precompress.pid, NULL, 0) > 0);
-	precompress.pid = 0;
+	assert_true(waitpid(precompress.child.pid, NULL, 0) > 0);
+	precompress.child = BACKGROUND_INIT;
 	put(fixture->tree, "usr/file000a", 2000, 99);
 	close(pack(fixture, "plain", 2, false, &plain));
 
