@@ -255,3 +255,9 @@ int store_package_open(struct store *store, const struct plan_package *package, 
 		return error_errno(err, errno, "reading %s", path);
 	return steal_fd(&fd);
 }
+
+void store_package_refuse(struct store *store, const struct plan_package *package)
+{
+	autofree char *path = path_of(package);
+	set_aside(store, path);
+}

@@ -29,3 +29,6 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
  * fetches it again.
  */
 int store_package_open(struct store *store, const struct plan_package *package, struct error *err);
+
+/* It has the right digest, and is not to be used all the same: moves it out of the way. */
+void store_package_refuse(struct store *store, const struct plan_package *package);

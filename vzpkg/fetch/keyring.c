@@ -154,15 +154,26 @@ static gpgme_error_t start_import(struct keyring *keyring, gpgme_data_t *data,
 	return code ? code : gpgme_op_import_start(keyring->context, *data);
 }
 
-static int import(struct keyring *keyring, const struct key_file *file, struct error *err)
+/* How many keys it took; *ret_code is what gpg said. -1: interrupted. */
+static int import_text(struct keyring *keyring, const struct strbuf *text, gpgme_error_t *ret_code,
+		       struct error *err)
 {
 	AUTO(release_data) gpgme_data_t data = NULL;
 	AUTO(gpg_loop_freep) struct gpg_loop *loop = gpg_loop_new(keyring->context);
-	gpgme_error_t code = start_import(keyring, &data, &file->text);
-	if (!code && gpg_loop_wait(loop, &code, err) < 0)
+	*ret_code = start_import(keyring, &data, text);
+	if (!*ret_code && gpg_loop_wait(loop, ret_code, err) < 0)
+		return -1;
+	gpgme_import_result_t result = *ret_code ? NULL : gpgme_op_import_result(keyring->context);
+	return result ? result->imported + result->unchanged : 0;
+}
+
+static int import(struct keyring *keyring, const struct key_file *file, struct error *err)
+{
+	gpgme_error_t code;
+	int keys = import_text(keyring, &file->text, &code, err);
+	if (keys < 0)
 		return error_wrap(err, "importing %s", file->path);
-	gpgme_import_result_t result = code ? NULL : gpgme_op_import_result(keyring->context);
-	if (result && (result->imported || result->unchanged))
+	if (keys)
 		return 0;
 	error_set(err, ERROR_BAD_TEMPLATE, "%s holds no usable OpenPGP key%s%s", file->path,
 		  code ? ": " : "", code ? gpgme_strerror(code) : "");
@@ -170,13 +181,34 @@ static int import(struct keyring *keyring, const struct key_file *file, struct e
 	return error_hint(err, "put a public key there, as `gpg --export --armor` writes it");
 }
 
+/* gpg takes longer to start than to import: files of one armored key each go to it together. 1: done; 0: they have to
+ * be looked at one by one. */
+static int import_together(struct keyring *keyring, const struct key_file *files, size_t count,
+			   struct error *err)
+{
+	static const char begin[] = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+	AUTO(strbuf_release) struct strbuf all = STRBUF_INIT;
+	gpgme_error_t code;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *block = strstr(files[i].text.text, begin);
+		if (!block || strstr(block + 1, begin))
+			return 0;
+		strbuf_addf(&all, "%s\n", files[i].text.text);
+	}
+	int keys = import_text(keyring, &all, &code, err);
+	return keys < 0 ? error_wrap(err, "importing keys") : (size_t)keys == count;
+}
+
 static int import_all(struct keyring *keyring, const struct key_file *files, size_t count,
 		      struct error *err)
 {
-	for (size_t i = 0; i < count; i++)
+	int done = count > 1 ? import_together(keyring, files, count, err) : 0;
+
+	for (size_t i = 0; done == 0 && i < count; i++)
 		if (import(keyring, &files[i], err) < 0)
 			return -1;
-	return 0;
+	return done < 0 ? -1 : 0;
 }
 
 /* Under its real name it is complete. One that was there is replaced. */
@@ -299,6 +331,8 @@ static int load(struct keyring *keyring, int homes, const struct strvec *paths, 
 
 static int make_context(struct keyring *keyring, struct error *err)
 {
+	/* gpg is found without it, in the PATH. */
+	gpgme_set_global_flag("disable-gpgconf", "1");
 	gpgme_check_version(NULL);
 	gpgme_error_t code = gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP);
 	if (code) {

@@ -1,0 +1,102 @@
+#include "vzpkg/cache/verify.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/worker.h"
+
+struct verifying {
+	struct store *store;
+	struct plan *plan;
+	const struct package_keys *keys;
+	struct report *report;
+	uint64_t done; /* bytes */
+	int64_t newest;
+};
+
+/* What a child tells. */
+struct finding {
+	int64_t newest;
+	char signer[41];
+};
+
+static int check_identity(const struct plan_package *package,
+			  const struct package_identity *identity, struct error *err)
+{
+	if (strcmp(package->name, identity->name) == 0 &&
+	    strcmp(package->version, identity->version) == 0 &&
+	    strcmp(package->arch, identity->arch) == 0)
+		return 0;
+	error_set(err, ERROR_TRUST, "%s %s (%s): the package itself says that it is %s %s (%s)",
+		  package->name, package->version, package->arch, identity->name, identity->version,
+		  identity->arch);
+	error_subject(err, "%s", package->name);
+	return error_hint(
+		err, "the repository is broken or hostile: try another mirror, or tell its owner");
+}
+
+static int verify(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	struct verifying *verifying = data;
+	const struct plan_package *package = &verifying->plan->packages[index];
+	bool must = verifying->plan->repositories[package->repository].packages_signed;
+	AUTO(package_identity_release) struct package_identity identity = { 0 };
+	autofree char *name =
+		xasprintf("%s %s (%s)", package->name, package->version, package->location);
+	autoclose int fd = store_package_open(verifying->store, package, err);
+
+	if (fd < 0)
+		return -1;
+	if (package_verify(verifying->keys, fd, name, must, &identity, err) < 0 ||
+	    check_identity(package, &identity, err) < 0) {
+		store_package_refuse(verifying->store, package);
+		return -1;
+	}
+	struct finding finding = { .newest = identity.newest };
+	memcpy(finding.signer, identity.signer, sizeof(finding.signer));
+	strbuf_add(result, &finding, sizeof(finding));
+	return 0;
+}
+
+static int verified(size_t index, void *data, const char *result, size_t size, struct error *err)
+{
+	struct verifying *verifying = data;
+	struct plan_package *package = &verifying->plan->packages[index];
+	struct finding finding;
+
+	(void)err;
+	if (size == sizeof(finding)) {
+		memcpy(&finding, result, sizeof(finding));
+		memcpy(package->signer, finding.signer, sizeof(package->signer));
+		if (finding.newest > verifying->newest)
+			verifying->newest = finding.newest;
+	}
+	verifying->done += package->size;
+	report_progress(verifying->report, verifying->done, package->name);
+	return 0;
+}
+
+int cache_verify(struct store *store, struct plan *plan, const struct package_keys *keys,
+		 unsigned jobs, struct report *report, int64_t *newest, struct error *err)
+{
+	struct verifying verifying = {
+		.store = store,
+		.plan = plan,
+		.keys = keys,
+		.report = report,
+	};
+	struct worker_job job = {
+		.name = "verifying packages",
+		.jobs = jobs,
+		.count = plan->count,
+		.task = verify,
+		.done = verified,
+		.data = &verifying,
+	};
+	if (workers_run(&job, err) < 0)
+		return -1;
+	*newest = verifying.newest;
+	return 0;
+}

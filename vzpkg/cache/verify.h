@@ -1,0 +1,18 @@
+/*
+ * Packages of the rpm kind say themselves what they are and who made them: whether that is true is looked at when they enter the store, before
+ * anything of them is used.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/report.h"
+#include "vzpkg/cache/store.h"
+#include "vzpkg/fetch/package_signature.h"
+
+/*
+ * Verifies every package of the plan, `jobs` at a time: its signature, if its repository is not signed, and that it is the package
+ * that the metadata says. One that is refused is moved out of the way. *newest: the newest file time in them, Unix
+ * seconds. Fills in who signed them. Progress in bytes of package files.
+ */
+int cache_verify(struct store *store, struct plan *plan, const struct package_keys *keys,
+		 unsigned jobs, struct report *report, int64_t *newest, struct error *err);

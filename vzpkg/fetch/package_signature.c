@@ -1,0 +1,417 @@
+#include "vzpkg/fetch/package_signature.h"
+
+#include <fcntl.h>
+#include <rpm/rpmcli.h>
+#include <rpm/rpmlib.h>
+#include <rpm/rpmlog.h>
+#include <rpm/rpmpgp.h>
+#include <rpm/rpmts.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "vzpkg/fetch/keyring.h"
+#include "vzpkg/fetch/rpm_library.h"
+
+#define ARMOR_BEGIN "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+
+enum { KEY_FILE_MAX = 4 << 20, BITS_MIN = 2048 };
+
+struct certificate {
+	uint8_t *packet;
+	size_t size;
+};
+
+struct package_keys {
+	const struct keyring *keyring;
+	rpmKeyring ring;
+	struct certificate *certificates;
+	size_t count, capacity;
+};
+
+/* ---- keys -------------------------------------------------------------------------------------------- */
+
+static char *hex_of(const uint8_t *bytes, size_t size)
+{
+	char *text = xmalloc(size * 2 + 1);
+	for (size_t i = 0; i < size; i++)
+		snprintf(text + i * 2, 3, "%02X", bytes[i]);
+	text[size * 2] = '\0';
+	return text;
+}
+
+static bool is_trusted(const struct package_keys *keys, const uint8_t *packet, size_t size)
+{
+	uint8_t *print = NULL;
+	size_t length = 0;
+
+	if (pgpPubkeyFingerprint(packet, size, &print, &length) != 0)
+		return false;
+	autofree char *fingerprint = hex_of(print, length);
+	free(print);
+	return keyring_waiver(keys->keyring, fingerprint) != NULL;
+}
+
+static void add_subkeys(struct package_keys *keys, rpmPubkey key)
+{
+	int count = 0;
+	rpmPubkey *subkeys = rpmGetSubkeys(key, &count);
+
+	for (int i = 0; i < count; i++) {
+		rpmKeyringAddKey(keys->ring, subkeys[i]);
+		rpmPubkeyFree(subkeys[i]);
+	}
+	free(subkeys);
+}
+
+static void add_certificate(struct package_keys *keys, const uint8_t *packet, size_t size)
+{
+	if (!is_trusted(keys, packet, size))
+		return;
+	rpmPubkey key = rpmPubkeyNew(packet, size);
+	if (!key)
+		return;
+	if (rpmKeyringAddKey(keys->ring, key) == 0) {
+		add_subkeys(keys, key);
+		keys->certificates = xgrow(keys->certificates, keys->count, &keys->capacity,
+					   sizeof(*keys->certificates));
+		struct certificate *to = &keys->certificates[keys->count++];
+		*to = (struct certificate){ .packet = xmalloc(size), .size = size };
+		memcpy(to->packet, packet, size);
+	}
+	rpmPubkeyFree(key);
+}
+
+/* Several certificates may follow each other in one block. */
+static void add_packets(struct package_keys *keys, const uint8_t *packets, size_t size)
+{
+	size_t length;
+
+	while (size && pgpPubKeyCertLen(packets, size, &length) == 0 && length && length <= size) {
+		add_certificate(keys, packets, length);
+		packets += length;
+		size -= length;
+	}
+}
+
+static void add_armored(struct package_keys *keys, const char *block)
+{
+	uint8_t *packets = NULL;
+	size_t size = 0;
+
+	if (pgpParsePkts(block, &packets, &size) == PGPARMOR_PUBKEY)
+		add_packets(keys, packets, size);
+	free(packets);
+}
+
+static int add_file(struct package_keys *keys, const char *path, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+
+	if (file_read(AT_FDCWD, path, KEY_FILE_MAX, &text, err) < 0)
+		return -1;
+	char *block = strstr(text.text, ARMOR_BEGIN);
+	if (!block)
+		add_packets(keys, (const uint8_t *)text.text, text.length);
+	while (block) {
+		char *next = strstr(block + 1, ARMOR_BEGIN);
+		autofree char *alone =
+			next ? xstrndup(block, (size_t)(next - block)) : xstrdup(block);
+		add_armored(keys, alone);
+		block = next;
+	}
+	return 0;
+}
+
+int package_keys_open(struct keyring *keyring, const struct strvec *key_files,
+		      struct package_keys **ret, struct error *err)
+{
+	if (rpm_library_open(err) < 0)
+		return -1;
+	AUTO(package_keys_freep) struct package_keys *keys = xcalloc(1, sizeof(*keys));
+	keys->keyring = keyring;
+	keys->ring = rpmKeyringNew();
+	for (size_t i = 0; keyring && i < key_files->count; i++)
+		if (add_file(keys, key_files->items[i], err) < 0)
+			return -1;
+	*ret = steal_ptr(keys);
+	return 0;
+}
+
+void package_keys_free(struct package_keys *keys)
+{
+	if (!keys)
+		return;
+	for (size_t i = 0; i < keys->count; i++)
+		free(keys->certificates[i].packet);
+	free(keys->certificates);
+	rpmKeyringFree(keys->ring);
+	free(keys);
+}
+
+void package_keys_freep(struct package_keys **keys)
+{
+	package_keys_free(*keys);
+	*keys = NULL;
+}
+
+rpmKeyring package_keys_ring(const struct package_keys *keys)
+{
+	return keys->ring;
+}
+
+int package_keys_each(const struct package_keys *keys,
+		      int (*each)(const uint8_t *packet, size_t size, void *data), void *data)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		if (each(keys->certificates[i].packet, keys->certificates[i].size, data) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- one signature ----------------------------------------------------------------------------------- */
+
+struct check {
+	const struct package_keys *keys;
+	const char *name;
+	struct package_identity *identity;
+	unsigned signatures;
+	struct error *err;
+};
+
+static int refuse_unknown(const struct check *check, const char *id)
+{
+	const struct keyring *keyring = check->keys->keyring;
+	const struct known_key *key = keyring ? keyring_find(keyring, id) : NULL;
+	const char *file = keyring && keyring->waiver_count ? keyring->waivers[0].file : "trust";
+
+	error_set(check->err, ERROR_TRUST,
+		  "%s is not signed by a key that this template trusts, but by %s%s%s%s",
+		  check->name, key ? key->primary : id, key ? " (" : "", key ? key->user : "",
+		  key ? ")" : "");
+	return error_hint(
+		check->err,
+		"if it is the distribution's key: put it into gpgkeys/ and its fingerprint into %s",
+		file);
+}
+
+/* Which line of `trust` would do. */
+static int hint_waiver(const struct check *check, const struct signature_waiver *waiver,
+		       bool expired, bool sha1, bool weak)
+{
+	return error_hint(
+		check->err, "if you accept that for this release, line %u of %s is to be: %s%s%s%s",
+		waiver->line, waiver->file, waiver->fingerprint,
+		waiver->expired_ok || expired ? " expired" : "",
+		waiver->sha1_ok || sha1 ? " sha1" : "", waiver->weak_ok || weak ? " weak" : "");
+}
+
+static bool is_short(const struct known_key *key, unsigned algorithm)
+{
+	return key->bits < BITS_MIN &&
+	       (algorithm == PGPPUBKEYALGO_RSA || algorithm == PGPPUBKEYALGO_DSA);
+}
+
+/* Good or bad is for librpm to say; this is about whether good is good enough. */
+static int check_waivers(const struct check *check, pgpDigParams signature,
+			 const struct known_key *key, const struct signature_waiver *waiver)
+{
+	unsigned digest = pgpDigParamsAlgo(signature, PGPVAL_HASHALGO);
+	unsigned algorithm = pgpDigParamsAlgo(signature, PGPVAL_PUBKEYALGO);
+	bool sha1 = digest == PGPHASHALGO_SHA1 || digest == PGPHASHALGO_RIPEMD160;
+	bool weak = is_short(key, algorithm) || digest == PGPHASHALGO_MD5;
+	bool expired = key->expires && key->expires < time(NULL);
+
+	if (expired && !waiver->expired_ok) {
+		char day[16];
+		time_t when = (time_t)key->expires;
+		struct tm tm;
+		strftime(day, sizeof(day), "%Y-%m-%d", gmtime_r(&when, &tm));
+		error_set(check->err, ERROR_TRUST, "%s: the signing key %s (%s) has expired on %s",
+			  check->name, key->primary, key->user, day);
+		return hint_waiver(check, waiver, expired, sha1, weak);
+	}
+	if ((!sha1 || waiver->sha1_ok) && (!weak || waiver->weak_ok))
+		return 0;
+	const char *kind = pgpValString(PGPVAL_PUBKEYALGO, (uint8_t)algorithm);
+	if (sha1 && !waiver->sha1_ok)
+		error_set(check->err, ERROR_TRUST,
+			  "weak signature of %s by key %s (%s): made over %s", check->name,
+			  key->primary, key->user, pgpValString(PGPVAL_HASHALGO, (uint8_t)digest));
+	else
+		error_set(check->err, ERROR_TRUST,
+			  "weak signature of %s by key %s (%s): a %s key of %u bits", check->name,
+			  key->primary, key->user, kind, key->bits);
+	return hint_waiver(check, waiver, expired, sha1, weak);
+}
+
+static int check_signature(struct check *check, pgpDigParams signature)
+{
+	const struct keyring *keyring = check->keys->keyring;
+	autofree char *id = hex_of(pgpDigParamsSignID(signature), 8);
+	const struct known_key *key = keyring ? keyring_find(keyring, id) : NULL;
+	const struct signature_waiver *waiver = key ? keyring_waiver(keyring, key->primary) : NULL;
+
+	check->signatures++;
+	if (!waiver)
+		return refuse_unknown(check, id);
+	snprintf(check->identity->signer, sizeof(check->identity->signer), "%s", key->primary);
+	return check_waivers(check, signature, key, waiver);
+}
+
+static int check_tag(struct check *check, Header header, rpmTagVal tag)
+{
+	rpmtd data = rpmtdNew();
+	pgpDigParams signature = NULL;
+	int ret = 0;
+
+	if (headerGet(header, tag, data, HEADERGET_MINMEM) && data->data &&
+	    pgpPrtParams(data->data, data->count, PGPTAG_SIGNATURE, &signature) == 0 && signature)
+		ret = check_signature(check, signature);
+	pgpDigParamsFree(signature);
+	rpmtdFreeData(data);
+	rpmtdFree(data);
+	return ret;
+}
+
+/* ---- the package ------------------------------------------------------------------------------------- */
+
+static char *header_text(Header header, rpmTagVal tag)
+{
+	char *text = headerGetAsString(header, tag);
+	char *copy = xstrdup(text ?: "");
+	free(text);
+	return copy;
+}
+
+static int64_t newest_file(Header header)
+{
+	rpmtd times = rpmtdNew();
+	int64_t newest = 0;
+
+	headerGet(header, RPMTAG_FILEMTIMES, times, HEADERGET_MINMEM);
+	while (rpmtdNext(times) >= 0)
+		if ((int64_t)rpmtdGetNumber(times) > newest)
+			newest = (int64_t)rpmtdGetNumber(times);
+	rpmtdFreeData(times);
+	rpmtdFree(times);
+	return newest;
+}
+
+static void read_identity(Header header, struct package_identity *ret)
+{
+	autofree char *version = header_text(header, RPMTAG_EVR);
+
+	ret->name = header_text(header, RPMTAG_NAME);
+	ret->version = xstrdup(strncmp(version, "0:", 2) == 0 ? version + 2 : version);
+	ret->arch = header_text(header, RPMTAG_ARCH);
+	ret->newest = newest_file(header);
+}
+
+void package_identity_release(struct package_identity *identity)
+{
+	free(identity->name);
+	free(identity->version);
+	free(identity->arch);
+	*identity = (struct package_identity){ 0 };
+}
+
+static Header read_header(rpmts ts, int fd, const char *name)
+{
+	Header header = NULL;
+	FD_t file = fdDup(fd);
+
+	rpmRC status = file ? rpmReadPackageFile(ts, file, name, &header) : RPMRC_FAIL;
+	if (file)
+		Fclose(file);
+	if (status == RPMRC_FAIL || status == RPMRC_NOTFOUND)
+		return headerFree(header);
+	return header;
+}
+
+/* The line of librpm's report that tells what is wrong: "… BAD (…)". */
+static char *find_reason(const struct strbuf *said)
+{
+	const char *line = said->text;
+
+	while (*line) {
+		size_t length = strcspn(line, "\n");
+		autofree char *text = xstrndup(line, length);
+		if (strstr(text, "BAD") || strstr(text, "NOTFOUND") || strstr(text, "error:"))
+			return xstrdup(text + strspn(text, " \t"));
+		line += length + (line[length] == '\n');
+	}
+	return xstrdup("it is cut short, or its header is damaged");
+}
+
+static int refuse_damaged(const struct check *check, const struct strbuf *said)
+{
+	autofree char *reason = find_reason(said);
+
+	error_set(check->err, ERROR_TRUST, "%s is damaged, or not what was signed: %s", check->name,
+		  reason);
+	return error_hint(
+		check->err,
+		"the mirror, or something on the way to it, is broken: try another mirror");
+}
+
+static int refuse_unsigned(const struct check *check)
+{
+	error_set(check->err, ERROR_TRUST, "%s is not signed", check->name);
+	return error_hint(check->err,
+			  "its repository signs neither its metadata nor this package; sign it "
+			  "with a key of the template, or write \"unsigned\" at the end of the "
+			  "repository's line to accept that for all of it");
+}
+
+static int judge(struct check *check, Header header, bool is_good, bool must_be_signed,
+		 const struct strbuf *said)
+{
+	static const rpmTagVal tags[] = { RPMTAG_RSAHEADER, RPMTAG_DSAHEADER, RPMTAG_SIGPGP,
+					  RPMTAG_SIGGPG };
+
+	if (!header)
+		return refuse_damaged(check, said);
+	read_identity(header, check->identity);
+	for (size_t i = 0; must_be_signed && i < sizeof(tags) / sizeof(tags[0]); i++)
+		if (check_tag(check, header, tags[i]) < 0)
+			return -1;
+	if (must_be_signed && !check->signatures)
+		return refuse_unsigned(check);
+	return is_good ? 0 : refuse_damaged(check, said);
+}
+
+int package_verify(const struct package_keys *keys, int fd, const char *name, bool must_be_signed,
+		   struct package_identity *ret, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf said = STRBUF_INIT;
+	struct rpmQVKArguments_s arguments = { .qva_flags = VERIFY_ALL };
+	struct check check = { .keys = keys, .name = name, .identity = ret, .err = err };
+
+	*ret = (struct package_identity){ 0 };
+	rpm_library_listen(&said, RPMLOG_NOTICE);
+	rpmts ts = rpmtsCreate();
+	rpmtsSetKeyring(ts, keys->ring);
+	rpmtsSetVSFlags(ts, 0);
+	rpmtsSetVfyFlags(ts, 0);
+	rpmtsSetVfyLevel(ts, RPMSIG_DIGEST_TYPE | (must_be_signed ? RPMSIG_SIGNATURE_TYPE : 0));
+
+	FD_t file = fdDup(fd);
+	bool is_good = file && rpmVerifySignatures(&arguments, ts, file, name) == 0;
+	if (file)
+		Fclose(file);
+	lseek(fd, 0, SEEK_SET);
+	Header header = read_header(ts, fd, name);
+	int status = judge(&check, header, is_good, must_be_signed, &said);
+	if (status < 0)
+		error_subject(err, "%s", name);
+	headerFree(header);
+	rpmtsFree(ts);
+	rpm_library_listen(NULL, 0);
+	lseek(fd, 0, SEEK_SET);
+	return status;
+}
