@@ -18,7 +18,8 @@ VERSION := 0.1.0
 LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/area runtime/life \
 	runtime/access vzpkg/fetch vzpkg vzpkg/metadata vzpkg/resolve vzpkg/cache vzpkg/install
 
-PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext liblzma zlib
+PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext \
+	libxml-2.0 rpm modulemd-2.0 liblzma zlib
 CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -include base/banned.h \
 	$(shell pkg-config --cflags $(PKGS))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
@@ -40,7 +41,7 @@ ALL_CFLAGS += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-po
 	-fno-sanitize-recover=undefined
 endif
 
-LIBS := $(shell pkg-config --libs $(PKGS)) -lpthread
+LIBS := $(shell pkg-config --libs $(PKGS)) -ldb-5.3 -lpthread
 
 # The program itself; everything else of a folder is a layer.
 MAINS := vzpkg/main.c vzpkg/app.c vzpkg/exit_code.c runtime/vzctl.c runtime/vzlist.c

@@ -198,14 +198,11 @@ static void free_lines(struct template *template)
 {
 	for (size_t i = 0; i < template->repository_count; i++)
 		repository_release(&template->repositories[i]);
-	for (size_t i = 0; i < template->mirrorlist_count; i++)
-		mirrorlist_release(&template->mirrorlists[i]);
 	for (size_t i = 0; i < template->trust_count; i++) {
 		free(template->trust[i].fingerprint);
 		free(template->trust[i].file);
 	}
 	free(template->repositories);
-	free(template->mirrorlists);
 	free(template->trust);
 }
 

@@ -19,23 +19,17 @@ enum { TEMPLATE_BUILD_FORMAT = 1 };
 
 enum package_format { PACKAGE_DEB, PACKAGE_RPM };
 
-/* One line of `repositories`. */
+/* One line of `repositories` or of `mirrorlist`. */
 struct template_repository {
 	char *text; /* as written, variables unexpanded: for manifests and messages */
-	char *url; /* expanded; no trailing "/" */
+	char *url; /* expanded; no trailing "/"; NULL: `lists` tell where it is */
 	struct strvec mirrors; /* further addresses of the same archive, for when the first fails */
+	struct strvec lists; /* of the file `mirrorlist`, rpm only: alternatives, each the URL of a
+			      * list of mirrors or of a metalink */
 	char *suite; /* deb only; "bookworm", or a path ending in "/" */
 	struct strvec components; /* deb only */
 	bool unsigned_ok; /* the line ends in the word "unsigned" */
 	bool end_of_life; /* … "eol": Valid-Until is not honoured */
-	char *file; /* where it stands */
-	unsigned line;
-};
-
-/* One line of `mirrorlist`: alternatives, each the URL of a list of mirrors or a metalink. rpm only. */
-struct template_mirrorlist {
-	char *text; /* as written */
-	struct strvec urls; /* expanded */
 	char *file; /* where it stands */
 	unsigned line;
 };
@@ -72,8 +66,6 @@ struct template
 	struct strvec excluded; /* the "-name" lines */
 	struct template_repository *repositories;
 	size_t repository_count;
-	struct template_mirrorlist *mirrorlists;
-	size_t mirrorlist_count;
 	struct strvec key_files; /* absolute paths of gpgkeys/ */
 	struct template_trust *trust;
 	size_t trust_count;

@@ -45,14 +45,6 @@ static void hash_repositories(struct hasher *hasher, const struct template *temp
 		hash_text(hasher, template->repositories[i].text);
 }
 
-static void hash_mirrorlists(struct hasher *hasher, const struct template *template)
-{
-	autofree char *head = xasprintf("mirrorlist %zu", template->mirrorlist_count);
-	hash_text(hasher, head);
-	for (size_t i = 0; i < template->mirrorlist_count; i++)
-		hash_text(hasher, template->mirrorlists[i].text);
-}
-
 static void hash_trust(struct hasher *hasher, const struct template *template)
 {
 	autofree char *head = xasprintf("trust %zu", template->trust_count);
@@ -93,7 +85,6 @@ int compute_digest(struct loader *loader)
 	hash_list(hasher, "packages", &template->packages);
 	hash_list(hasher, "excluded", &template->excluded);
 	hash_repositories(hasher, template);
-	hash_mirrorlists(hasher, template);
 	hash_trust(hasher, template);
 	hash_list(hasher, "guest-repositories", &template->guest_repositories);
 	hash_list(hasher, "environment", &template->environment);

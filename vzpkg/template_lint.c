@@ -147,7 +147,7 @@ static bool needs_keys(const struct template *template)
 	for (size_t i = 0; i < template->repository_count; i++)
 		if (!template->repositories[i].unsigned_ok)
 			return true;
-	return template->mirrorlist_count > 0 || template->format == PACKAGE_RPM;
+	return template->format == PACKAGE_RPM;
 }
 
 static void check_keys(struct loader *loader)

@@ -54,16 +54,19 @@ static int take_package_manager(struct loader *loader, const struct metadata_fil
 	return 0;
 }
 
-/* ---- packages ---------------------------------------------------------------------------------------- */
-
-static bool is_package_wish(const char *text)
+/* To rpm, a path, a pattern of names, or "name = version" are wishes as well. */
+static bool is_package_wish(const char *text, enum package_format format)
 {
+	const char *more = format == PACKAGE_RPM ? "/*?[]<> " : "";
+
 	if (*text == '@')
 		text++;
-	if (!isalnum((unsigned char)*text) && *text != '_')
+	if (!isalnum((unsigned char)*text) && *text != '_' &&
+	    !(format == PACKAGE_RPM && *text == '/'))
 		return false;
 	for (; *text; text++)
-		if (!isalnum((unsigned char)*text) && !strchr("+-._~:=^()", *text))
+		if (!isalnum((unsigned char)*text) && !strchr("+-._~:=^()", *text) &&
+		    !strchr(more, *text))
 			return false;
 	return true;
 }
@@ -87,7 +90,7 @@ static int take_package(struct loader *loader, const struct metadata_file *file,
 		word[length - 1] = '\0';
 		exclude = true;
 	}
-	if (!is_package_wish(word))
+	if (!is_package_wish(word, template->format))
 		return mistake(loader, file->path, line->number,
 			       "write one name, name-version, @group or -name on a line",
 			       "\"%s\" is not a package", line->text);

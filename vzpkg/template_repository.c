@@ -215,6 +215,7 @@ void repository_release(struct template_repository *repository)
 	free(repository->suite);
 	free(repository->file);
 	strvec_release(&repository->mirrors);
+	strvec_release(&repository->lists);
 	strvec_release(&repository->components);
 }
 
@@ -234,9 +235,16 @@ static int parse_repository(struct line *line, struct template_repository *repos
 	return ret > 0 ? check_suite(line, repository) : ret;
 }
 
+static void append(struct template *template, const struct template_repository *repository)
+{
+	template->repositories =
+		xreallocarray(template->repositories, template->repository_count + 1,
+			      sizeof(*template->repositories));
+	template->repositories[template->repository_count++] = *repository;
+}
+
 int add_repository(struct loader *loader, const char *text, const char *file, unsigned number)
 {
-	struct template *template = loader->template;
 	struct line line = { .loader = loader, .file = file, .number = number };
 	struct template_repository repository = {
 		.text = xstrdup(text),
@@ -251,10 +259,7 @@ int add_repository(struct loader *loader, const char *text, const char *file, un
 		repository_release(&repository);
 		return ret;
 	}
-	template->repositories =
-		xreallocarray(template->repositories, template->repository_count + 1,
-			      sizeof(*template->repositories));
-	template->repositories[template->repository_count++] = repository;
+	append(loader->template, &repository);
 	return 0;
 }
 
@@ -262,13 +267,11 @@ int add_repository(struct loader *loader, const char *text, const char *file, un
 
 int take_repositories(struct loader *loader, const struct metadata_file *file)
 {
-	const struct template *template = loader->template;
-
 	for (size_t i = 0; i < file->count; i++)
 		if (add_repository(loader, file->lines[i].text, file->path, file->lines[i].number) <
 		    0)
 			return -1;
-	if (file->count || template->mirrorlist_count)
+	if (file->count || loader->template->repository_count)
 		return 0;
 	return mistake(loader, config_place(loader, file), 0,
 		       "write a repository a line into the file repositories",
@@ -277,36 +280,38 @@ int take_repositories(struct loader *loader, const struct metadata_file *file)
 
 /* ---- lists of mirrors ------------------------------------------------------------------------------------ */
 
-void mirrorlist_release(struct template_mirrorlist *mirrorlist)
+/* 1: fine, 0: a mistake that was reported, -1: the load ends. */
+static int parse_lists(struct line *line, struct template_repository *repository)
 {
-	free(mirrorlist->text);
-	free(mirrorlist->file);
-	strvec_release(&mirrorlist->urls);
-}
+	int ret = 0;
 
-static int add_mirrorlist(struct loader *loader, const char *path, const struct metadata_line *line)
-{
-	AUTO(strvec_release) struct strvec words = STRVEC_INIT, urls = STRVEC_INIT;
-	struct template *template = loader->template;
-	struct line where = { .loader = loader, .file = path, .number = line->number };
-
-	strvec_split(&words, line->text);
-	for (size_t i = 0; i < words.count; i++) {
-		int ret = 0;
-		char *url = expand_url(&where, words.items[i], &ret);
+	take_flags(line, repository);
+	for (size_t i = 0; i < line->words.count; i++) {
+		char *url = expand_url(line, line->words.items[i], &ret);
 		if (!url)
 			return ret;
-		strvec_take(&urls, url);
+		strvec_take(&repository->lists, url);
 	}
-	template->mirrorlists = xreallocarray(template->mirrorlists, template->mirrorlist_count + 1,
-					      sizeof(*template->mirrorlists));
-	template->mirrorlists[template->mirrorlist_count++] = (struct template_mirrorlist){
-		.text = xstrdup(line->text),
-		.urls = urls,
+	return 1;
+}
+
+static int add_mirrorlist(struct loader *loader, const char *path, const struct metadata_line *from)
+{
+	struct line line = { .loader = loader, .file = path, .number = from->number };
+	struct template_repository repository = {
+		.text = xstrdup(from->text),
 		.file = xstrdup(path),
-		.line = line->number,
+		.line = from->number,
 	};
-	urls = STRVEC_INIT;
+
+	strvec_split(&line.words, from->text);
+	int ret = parse_lists(&line, &repository);
+	strvec_release(&line.words);
+	if (ret <= 0) {
+		repository_release(&repository);
+		return ret;
+	}
+	append(loader->template, &repository);
 	return 0;
 }
 

@@ -16,4 +16,3 @@ char *expand_variables(const struct loader *loader, const char *text, bool mirro
 int add_repository(struct loader *loader, const char *text, const char *file, unsigned line);
 
 void repository_release(struct template_repository *repository);
-void mirrorlist_release(struct template_mirrorlist *mirrorlist);

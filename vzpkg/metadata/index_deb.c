@@ -14,12 +14,10 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/strbuf.h"
-#include "vzpkg/metadata/decompress.h"
 #include "vzpkg/metadata/pool.h"
 #include "vzpkg/metadata/relations.h"
 
-/* Text that grows no more than this when it is decompressed, where the release does not say. */
-enum { GROWTH_LIMIT = 40, TEXT_SIZE = 1 << 17, VALUE_MAX = 192 };
+enum { TEXT_SIZE = 1 << 17, VALUE_MAX = 192 };
 
 /* What libsolv drops of one stanza. */
 struct extra {
@@ -262,49 +260,11 @@ static int read_stream(struct tap *tap, const char *name, Repo *repo, struct err
 	return 0;
 }
 
-int index_deb_parse(int fd, const char *name, Repo *repo, uint64_t *total, struct error *err)
+int index_deb_parse(int fd, const char *name, void *repo, uint64_t *total, struct error *err)
 {
 	struct tap tap = { .fd = fd, .text = xmalloc(TEXT_SIZE) };
 	int ret = read_stream(&tap, name, repo, err);
 	tap_release(&tap);
 	*total = tap.total;
 	return ret;
-}
-
-static int decompress_and_read(int fd, const struct metadata_index *index, Repo *repo,
-			       struct error *err)
-{
-	AUTO(decompressor_stop) struct decompressor decompressor = DECOMPRESSOR_INIT;
-	uint64_t limit = index->plain_size ?: index->size * GROWTH_LIMIT;
-	uint64_t total;
-
-	if (decompressor_start(&decompressor, fd, limit, err) < 0)
-		return -1;
-	int ret = index_deb_parse(decompressor.fd, index->title, repo, &total, err);
-	if (ret == 0)
-		ret = decompressor_finish(&decompressor, index->title, err);
-	if (ret == 0 && index->plain_size && total != index->plain_size)
-		ret = error_set(err, ERROR_FETCH, "%s: it is shorter than its release says",
-				index->title);
-	return ret;
-}
-
-int index_deb_read(int pm, const struct metadata_index *index, Repo *repo, struct error *err)
-{
-	struct digest digest;
-	autoclose int fd = openat(pm, index->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0)
-		return error_errno(err, errno, "opening %s", index->title);
-	if (digest_fd(index->digest.kind, fd, index->title, &digest, err) < 0)
-		return -1;
-	if (!digest_equal(&digest, &index->digest)) {
-		unlinkat(pm, index->path, 0);
-		error_set(err, ERROR_TRUST, "%s: the stored file is damaged; it was removed",
-			  index->title);
-		return error_hint(err, "run it again: it will be downloaded anew");
-	}
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return error_errno(err, errno, "reading %s", index->title);
-	return decompress_and_read(fd, index, repo, err);
 }

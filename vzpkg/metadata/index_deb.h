@@ -16,9 +16,5 @@
 /* Hexadecimal digits. libsolv must not see them: 0.7.23 has room for 64. */
 #define ATTRIBUTE_SHA512 "deb:sha512"
 
-/* Verifies the compressed file below `pm` by its digest, then reads it; it is decompressed in a process
- * of its own, by which a hostile file can do no harm to this one. */
-int index_deb_read(int pm, const struct metadata_index *index, Repo *repo, struct error *err);
-
-/* The plain text from a descriptor, to its end. `name` is for messages; *total: bytes that were read. */
-int index_deb_parse(int fd, const char *name, Repo *repo, uint64_t *total, struct error *err);
+/* An index_parser. */
+int index_deb_parse(int fd, const char *name, void *repo, uint64_t *total, struct error *err);

@@ -1,19 +1,10 @@
-/*
- * Package indexes of Debian repositories, stored by digest: TEMPLATE/pm/indexes/sha256/ab/abcdef….gz.
- * One that is there is not fetched again, whichever repository names it.
- */
+/* Package indexes of Debian repositories. */
 #include <stdlib.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "base/file.h"
-#include "vzpkg/metadata/sync.h"
-
-enum { INDEX_LIMIT = 1 << 30 };
+#include "vzpkg/metadata/index_fetch.h"
 
 /* In order of preference. gz comes before xz: it decompresses 600 ms faster for Debian's main, and the
  * 3 MB that it is larger take less than that from 40 Mbit/s on. */
@@ -51,14 +42,6 @@ static void wanted_release(struct wanted_list *list)
 	for (size_t i = 0; i < list->count; i++)
 		wanted_clear(&list->items[i]);
 	free(list->items);
-}
-
-static bool sha1_ok(const struct sync *sync, const struct sync_repository *repository)
-{
-	for (size_t i = 0; i < sync->template->trust_count; i++)
-		if (strcmp(sync->template->trust[i].fingerprint, repository->result->signer) == 0)
-			return sync->template->trust[i].sha1_ok;
-	return false;
 }
 
 static bool listed_as_weak(const struct wanted *wanted)
@@ -105,7 +88,7 @@ static int no_choice(const struct wanted *wanted, struct error *err)
 static int choose(const struct sync *sync, struct wanted *wanted, struct error *err)
 {
 	const struct release *release = &wanted->repository->release;
-	bool weak_ok = sha1_ok(sync, wanted->repository);
+	bool weak_ok = sync_sha1_ok(sync, wanted->repository);
 	struct digest ignored;
 
 	for (; wanted->extension < EXTENSION_COUNT; wanted->extension++) {
@@ -119,12 +102,8 @@ static int choose(const struct sync *sync, struct wanted *wanted, struct error *
 		if (!known)
 			wanted->plain_size = 0;
 		wanted->empty = known && !wanted->plain_size;
-		char hex[DIGEST_MAX * 2 + 1];
-		digest_hex(&wanted->digest, hex);
 		free(wanted->stored);
-		wanted->stored =
-			xasprintf("indexes/%s/%.2s/%s%s", digest_kind_name(wanted->digest.kind),
-				  hex, hex, extensions[wanted->extension]);
+		wanted->stored = index_stored_path(&wanted->digest, extensions[wanted->extension]);
 		return 0;
 	}
 	return no_choice(wanted, err);
@@ -170,13 +149,9 @@ static int want_all(struct sync *sync, struct wanted_list *list, struct error *e
 	return 0;
 }
 
-/* Used again: its age, by which old ones are dropped, begins anew. */
 static bool is_stored(const struct sync *sync, const struct wanted *wanted)
 {
-	struct stat st;
-	return fstatat(sync->options->pm, wanted->stored, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       (uint64_t)st.st_size == wanted->size &&
-	       utimensat(sync->options->pm, wanted->stored, NULL, 0) == 0;
+	return index_is_stored(sync->options->pm, wanted->stored, wanted->size);
 }
 
 /* By-hash first: it is there while the mirror changes under us. */
@@ -203,11 +178,7 @@ static void add_urls(const struct wanted *wanted, struct fetch_request *request)
 static int make_request(const struct sync *sync, const struct wanted *wanted,
 			struct fetch_request *request, struct error *err)
 {
-	autofree char *folder =
-		xstrndup(wanted->stored, (size_t)(strrchr(wanted->stored, '/') - wanted->stored));
-	autoclose int dir = dir_open(sync->options->pm, folder, true, 0755, err);
-
-	if (dir < 0)
+	if (index_make_folder(sync->options->pm, wanted->stored, err) < 0)
 		return -1;
 	if (wanted->size > INDEX_LIMIT)
 		return error_set(err, ERROR_FETCH, "%s is said to have %llu bytes", wanted->title,
@@ -294,15 +265,18 @@ static void give_results(const struct wanted_list *list)
 		result->indexes = xreallocarray(result->indexes, result->index_count + 1,
 						sizeof(*result->indexes));
 		struct metadata_index *index = &result->indexes[result->index_count++];
+		*index = (struct metadata_index){
+			.kind = INDEX_PACKAGES,
+			.digest = wanted->digest,
+			.size = wanted->size,
+			.plain_size = wanted->plain_size,
+		};
 		index->path = steal_ptr(wanted->stored);
 		index->title = steal_ptr(wanted->title);
-		index->digest = wanted->digest;
-		index->size = wanted->size;
-		index->plain_size = wanted->plain_size;
 	}
 }
 
-int sync_indexes_deb(struct sync *sync, struct error *err)
+int index_fetch_deb(struct sync *sync, struct error *err)
 {
 	AUTO(wanted_release) struct wanted_list list = { 0 };
 

@@ -15,10 +15,21 @@
 #include "vzpkg/fetch/http.h"
 #include "vzpkg/template.h"
 
-/* One package index of a repository, on disk and verified. */
+enum index_kind {
+	INDEX_PACKAGES, /* deb */
+	INDEX_PRIMARY, /* rpm: packages, with those of their files that others need most */
+	INDEX_FILELISTS, /* rpm: all files; not brought before it is needed */
+	INDEX_GROUPS, /* rpm: comps */
+	INDEX_MODULES, /* rpm: streams of modules */
+	INDEX_KINDS
+};
+
+/* One index of a repository, on disk and verified. */
 struct metadata_index {
+	enum index_kind kind;
 	char *path; /* below pm/, of the compressed file as fetched */
 	char *title; /* "bookworm/main amd64 Packages" */
+	char *location; /* rpm: below the base URLs */
 	struct digest digest; /* of that file, from signed metadata: the key of the .solv cache */
 	uint64_t size; /* bytes of that file */
 	uint64_t plain_size; /* bytes when decompressed; 0: not said */
@@ -31,7 +42,9 @@ struct metadata_repository {
 	size_t index_count;
 	struct digest top; /* SHA-256 of the verified top file's text */
 	int64_t date; /* its Date (deb) or revision (rpm), Unix seconds */
-	char signer[41]; /* fingerprint of the key that signed it; "" if unsigned */
+	char signer
+		[41]; /* fingerprint of the key that signed it; "" if unsigned: then each package of an rpm
+			  * repository has to be signed, unless source->unsigned_ok */
 	char *origin, *label, *suite, *codename; /* of Release; may be NULL */
 };
 
@@ -41,6 +54,7 @@ struct metadata {
 	struct metadata_repository *repositories;
 	size_t repository_count;
 	bool changed; /* a top file differs from the one of the last run */
+	struct fetcher *fetcher; /* for metadata_bring(); borrowed; NULL: offline */
 };
 
 struct metadata_options {
@@ -58,5 +72,10 @@ struct metadata_options {
  */
 int metadata_sync(const struct template *template, const struct metadata_options *options,
 		  struct metadata **ret, struct error *err);
+
+/* Fetches an index that was left out so far, unless it is there. */
+int metadata_bring(const struct metadata *metadata, const struct metadata_repository *repository,
+		   const struct metadata_index *index, struct error *err);
+
 void metadata_free(struct metadata *metadata);
 void metadata_freep(struct metadata **metadata);

@@ -26,10 +26,12 @@ struct package_pool {
 	Pool *pool; /* whatprovides is made */
 	const struct metadata *metadata; /* borrowed; Repo.appdata is its metadata_repository */
 	Id priority_key, essential_key, order_key, sha512_key; /* attributes of our own */
+	/* What a list of files that libsolv asked for (rpm) could not be had for: whatever was decided since is void. */
+	struct error trouble;
 	pid_t cache_writer; /* a child that writes caches, or 0; who sets it to 0 waits for it */
 };
 
-/* Loads every index, from its .solv cache where there is one, else from the index itself (and
+/* Loads every index that was brought, from its .solv cache where there is one, else from the index itself (and
  * starts a child that writes the cache). */
 int metadata_load(const struct metadata *metadata, struct report *report, struct package_pool **ret,
 		  struct error *err);

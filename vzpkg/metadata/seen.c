@@ -19,8 +19,11 @@ struct seen seen_read(int pm, const char *name)
 	if (file_read(pm, path, 4096, &text, NULL) < 0)
 		return seen;
 	int64_t date = strtoll(text.text, &end, 10);
-	if (*end == ' ' && digest_parse(&seen.top, DIGEST_SHA256, end + 1, strcspn(end + 1, "\n")))
-		seen.date = date;
+	size_t length = *end == ' ' ? strcspn(end + 1, " \n") : 0;
+	if (!length || !digest_parse(&seen.top, DIGEST_SHA256, end + 1, length))
+		return seen;
+	seen.date = date;
+	seen.is_signed = strcmp(end + 1 + length, " signed\n") == 0;
 	return seen;
 }
 
@@ -29,7 +32,8 @@ int seen_write(int pm, const char *name, const struct seen *seen, struct error *
 	char hex[DIGEST_MAX * 2 + 1];
 	autofree char *path = xasprintf("seen/%s", name);
 	autofree char *text =
-		xasprintf("%" PRId64 " %s\n", seen->date, digest_hex(&seen->top, hex));
+		xasprintf("%" PRId64 " %s%s\n", seen->date, digest_hex(&seen->top, hex),
+			  seen->is_signed ? " signed" : "");
 
 	autoclose int folder = dir_open(pm, "seen", true, 0755, err);
 	if (folder < 0)

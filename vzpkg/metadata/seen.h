@@ -1,6 +1,6 @@
 /*
  * What was last seen of each repository, so that nobody can give us older metadata: pm/seen/NAME,
- * "DATE SHA256\n".
+ * "DATE SHA256 [signed]\n".
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 struct seen {
 	int64_t date; /* Unix seconds; 0: never seen */
 	struct digest top; /* SHA-256 of the top file's text */
+	bool is_signed; /* by a key of the template */
 };
 
 /* `pm` is the descriptor of TEMPLATE/pm. A damaged file counts as never seen. */

@@ -17,7 +17,7 @@
 #include "base/file.h"
 
 /* Raised when what is stored, or libsolv's meaning of it, changes. */
-enum { CACHE_FORMAT = 3 };
+enum { CACHE_FORMAT = 4 };
 
 /* After libsolv's data, at the end of the file. */
 struct trailer {
@@ -60,7 +60,7 @@ static bool is_whole(int fd, const struct metadata_index *index)
 	return same;
 }
 
-bool solv_cache_read(int pm, const struct metadata_index *index, Repo *repo)
+bool solv_cache_read(int pm, const struct metadata_index *index, Repo *repo, int flags)
 {
 	autofree char *path = path_of(index);
 	int fd = openat(pm, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -68,8 +68,9 @@ bool solv_cache_read(int pm, const struct metadata_index *index, Repo *repo)
 
 	if (!file || !is_whole(fd, index))
 		return false;
-	if (repo_add_solv(repo, file, 0) != 0) {
-		repo_empty(repo, 1);
+	if (repo_add_solv(repo, file, flags) != 0) {
+		if (!flags)
+			repo_empty(repo, 1);
 		return false;
 	}
 	futimens(fd, NULL); /* in use: it is not dropped as old */
@@ -77,8 +78,8 @@ bool solv_cache_read(int pm, const struct metadata_index *index, Repo *repo)
 }
 
 /* libsolv writes to a stdio stream: into memory, since the CRC is wanted too. */
-static int compose(const struct metadata_index *index, Repo *repo, struct strbuf *text,
-		   struct error *err)
+static int compose(const struct metadata_index *index, Repo *repo, Repodata *part,
+		   struct strbuf *text, struct error *err)
 {
 	char *data = NULL;
 	size_t size = 0;
@@ -86,7 +87,7 @@ static int compose(const struct metadata_index *index, Repo *repo, struct strbuf
 
 	if (!file)
 		return error_errno(err, errno, "writing the cache");
-	int status = repo_write(repo, file);
+	int status = part ? repodata_write(part, file) : repo_write(repo, file);
 	if (fclose(file) == EOF || status != 0) {
 		free(data);
 		return error_set(err, ERROR_SYSTEM, "writing the cache of the index failed");
@@ -99,13 +100,14 @@ static int compose(const struct metadata_index *index, Repo *repo, struct strbuf
 	return 0;
 }
 
-int solv_cache_write(int pm, const struct metadata_index *index, Repo *repo, struct error *err)
+int solv_cache_write(int pm, const struct metadata_index *index, Repo *repo, Repodata *part,
+		     struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	autofree char *path = path_of(index);
 	autoclose int folder = dir_open(pm, "solv", true, 0755, err);
 
-	if (folder < 0 || compose(index, repo, &text, err) < 0)
+	if (folder < 0 || compose(index, repo, part, &text, err) < 0)
 		return -1;
 	return file_write_atomic(pm, path, 0644, text.text, text.length, err);
 }

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "vzpkg/metadata/metadata.h"
 
-/* false if there is none that can be used; the repo is then as it was. */
-bool solv_cache_read(int pm, const struct metadata_index *index, Repo *repo);
-int solv_cache_write(int pm, const struct metadata_index *index, Repo *repo, struct error *err);
+/* false if there is none that can be used; the repo is then as it was. `flags`: of repo_add_solv(). */
+bool solv_cache_read(int pm, const struct metadata_index *index, Repo *repo, int flags);
+/* All of the repo, or of it only `part` if that is not NULL. */
+int solv_cache_write(int pm, const struct metadata_index *index, Repo *repo, Repodata *part,
+		     struct error *err);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "vzpkg/metadata/location.h"
 
 struct builder {
 	const struct decision *decision;
@@ -38,6 +39,7 @@ static void add_repositories(struct builder *builder)
 		struct plan_repository *to = &plan->repositories[i];
 		to->text = xstrdup(from->source->text);
 		memcpy(to->signer, from->signer, sizeof(to->signer));
+		to->packages_signed = !*from->signer && !from->source->unsigned_ok;
 		for (size_t u = 0; u < from->base_urls.count; u++)
 			strvec_push(&to->base_urls, from->base_urls.items[u]);
 	}
@@ -52,13 +54,6 @@ static int incomplete(const struct builder *builder, Id solvable, const char *wh
 	error_set(err, ERROR_FETCH, "%s: the index gives no %s",
 		  pool_solvable2str(builder->pool, (Solvable *)s), what);
 	return error_hint(err, "the repository is broken; tell its owner");
-}
-
-/* A location is joined to a URL and must stay below it. */
-static bool is_location(const char *location)
-{
-	return location && *location && *location != '/' && !strstr(location, "..") &&
-	       !strpbrk(location, " \t\n\r?#\\");
 }
 
 static int add_package(struct builder *builder, Id id, struct error *err)
@@ -87,7 +82,7 @@ static int add_package(struct builder *builder, Id id, struct error *err)
 		return incomplete(builder, id, "digest", err);
 	if (!package->size)
 		return incomplete(builder, id, "size", err);
-	if (!is_location(location))
+	if (!location_is_safe(location) || solvable_lookup_str(solvable, SOLVABLE_MEDIABASE))
 		return incomplete(builder, id, "file name that can be used", err);
 	return 0;
 }
@@ -189,22 +184,34 @@ static void set_reason(struct builder *builder, Id solvable, Id parent)
 				  builder->plan->packages[builder->index_of[parent] - 1].name);
 }
 
+static void set_needed(struct plan *plan, const size_t *edges, size_t count, const char *by)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct plan_package *needed = &plan->packages[edges[i]];
+		if (!needed->reason)
+			needed->reason = xasprintf("needed by %s", by);
+	}
+}
+
 static void set_reasons(struct builder *builder)
 {
 	const struct closure *closure = builder->decision->closure;
+	const Queue *chosen = builder->decision->chosen;
 	struct plan *plan = builder->plan;
+
+	for (int i = 0; i < chosen->count; i++)
+		set_reason(builder, chosen->elements[i], 0);
 
 	for (int i = 0; i < closure->order.count; i++)
 		if (builder->index_of[closure->order.elements[i]])
 			set_reason(builder, closure->order.elements[i],
 				   closure->parents.elements[i]);
 	/* What libsolv chose otherwise: whoever depends on it. */
-	for (size_t i = 0; i < plan->count; i++)
-		for (size_t d = 0; d < plan->packages[i].depend_count; d++) {
-			struct plan_package *needed = &plan->packages[plan->packages[i].depends[d]];
-			if (!needed->reason)
-				needed->reason = xasprintf("needed by %s", plan->packages[i].name);
-		}
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_package *package = &plan->packages[i];
+		set_needed(plan, package->pre_depends, package->pre_depend_count, package->name);
+		set_needed(plan, package->depends, package->depend_count, package->name);
+	}
 }
 
 int plan_build(const struct decision *decision, struct plan **ret, struct error *err)

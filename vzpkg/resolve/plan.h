@@ -15,6 +15,7 @@ struct plan_repository {
 	char *text; /* the repository line as metadata writes it */
 	struct strvec base_urls;
 	char signer[41]; /* fingerprint of the key that signed the repository */
+	bool packages_signed; /* rpm: no key did, so that each package has to be signed by one of the template's */
 };
 
 struct plan_package {
@@ -33,6 +34,9 @@ struct plan_package {
 	size_t pre_depend_count;
 	size_t *depends; /* without the pre-depends */
 	size_t depend_count;
+
+	char signer
+		[41]; /* rpm: fingerprint of the key that signed it, once that was looked at; "": none, or not known */
 
 	char *reason; /* why it is in: "asked for", "essential", "needed by systemd" */
 };

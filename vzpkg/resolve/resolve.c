@@ -10,18 +10,9 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "vzpkg/resolve/build.h"
-#include "vzpkg/resolve/closure.h"
 #include "vzpkg/resolve/order.h"
 #include "vzpkg/resolve/problem.h"
-
-struct resolver {
-	const struct package_pool *pool;
-	const struct resolve_request *request;
-	struct closure closure;
-	Map asked, essential, excluded; /* of solvables */
-	Queue jobs;
-	struct strbuf problems;
-};
+#include "vzpkg/resolve/wish.h"
 
 static void resolver_init(struct resolver *resolver, const struct package_pool *pool,
 			  const struct resolve_request *request)
@@ -45,114 +36,9 @@ static void resolver_release(struct resolver *resolver)
 	strbuf_release(&resolver->problems);
 }
 
-static void add_problem(struct resolver *resolver, const char *line)
+void resolver_problem(struct resolver *resolver, const char *line)
 {
 	strbuf_addf(&resolver->problems, "%s%s", resolver->problems.length ? "\n" : "", line);
-}
-
-/* ---- wishes ------------------------------------------------------------------------------------------- */
-
-/* "name=version", or with `separator` '-' the place where a version may begin. 0: not in the pool. */
-static Id versioned(Pool *pool, const char *wish, const char *separator)
-{
-	autofree char *name = xstrndup(wish, (size_t)(separator - wish));
-	Id name_id = pool_str2id(pool, name, 0);
-	Id version = pool_str2id(pool, separator + 1, 0);
-
-	if (!name_id || !version)
-		return 0;
-	Id relation = pool_rel2id(pool, name_id, version, REL_EQ, 1);
-	return pool->whatprovidesdata[pool_whatprovides(pool, relation)] ? relation : 0;
-}
-
-/* What a wish means: a name, or a name with a version. */
-static Id wish_id(Pool *pool, const char *wish)
-{
-	const char *equals = strchr(wish, '=');
-	Id id = pool_str2id(pool, wish, 0);
-
-	if (id && pool->whatprovidesdata[pool_whatprovides(pool, id)])
-		return id;
-	if (equals)
-		return versioned(pool, wish, equals);
-	for (const char *dash = strchr(wish, '-'); dash; dash = strchr(dash + 1, '-'))
-		if ((id = versioned(pool, wish, dash)))
-			return id;
-	return 0;
-}
-
-static void add_unknown(struct resolver *resolver, const char *wish)
-{
-	const char *near = package_nearest_name(resolver->pool, wish);
-	autofree char *line =
-		*wish == '@' ? xasprintf("%s: there is no such group; Debian has @required, "
-					 "@important and @standard",
-					 wish)
-		: near       ? xasprintf("%s is in no repository; did you mean %s?", wish, near)
-			     : xasprintf("%s is in no repository", wish);
-	add_problem(resolver, line);
-}
-
-static void add_asked(struct resolver *resolver, Id solvable)
-{
-	MAPSET(&resolver->asked, solvable);
-	closure_add(&resolver->closure, solvable);
-	queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE, solvable);
-}
-
-/* The newest version of every package that the first repository, which is the release's own, gives this
- * priority: what others say of their packages is of no account. */
-static void add_priority(struct resolver *resolver, enum package_priority priority)
-{
-	const struct package_pool *pool = resolver->pool;
-
-	for (Id id = 2; id < pool->pool->nsolvables; id++) {
-		const Solvable *solvable = pool_id2solvable(pool->pool, id);
-		if (!solvable->repo || solvable->repo->appdata != pool->metadata->repositories ||
-		    package_priority(pool, id) != priority)
-			continue;
-		Id candidate = closure_candidate(pool, solvable->name, NULL);
-		if (!candidate || MAPTST(&resolver->excluded, candidate))
-			continue;
-		add_asked(resolver, candidate);
-	}
-}
-
-static bool add_group(struct resolver *resolver, const char *name)
-{
-	static const struct {
-		const char *name;
-		enum package_priority priority;
-	} groups[] = {
-		{ "required", PRIORITY_REQUIRED },
-		{ "important", PRIORITY_IMPORTANT },
-		{ "standard", PRIORITY_STANDARD },
-	};
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (strcmp(groups[i].name, name) == 0) {
-			add_priority(resolver, groups[i].priority);
-			return true;
-		}
-	return false;
-}
-
-static void add_wish(struct resolver *resolver, const char *wish)
-{
-	Pool *pool = resolver->pool->pool;
-
-	if (*wish == '@' && add_group(resolver, wish + 1))
-		return;
-	Id id = wish_id(pool, wish);
-	Id candidate = id ? closure_candidate(resolver->pool, id, NULL) : 0;
-
-	/* A version that was asked for need not be the newest. */
-	if (id && ISRELDEP(id))
-		candidate = pool->whatprovidesdata[pool_whatprovides(pool, id)];
-	if (!candidate) {
-		add_unknown(resolver, wish);
-		return;
-	}
-	add_asked(resolver, candidate);
 }
 
 static void add_excluded(struct resolver *resolver, const char *name)
@@ -169,36 +55,17 @@ static void add_excluded(struct resolver *resolver, const char *name)
 	queue_push2(&resolver->jobs, SOLVER_LOCK | SOLVER_SOLVABLE_NAME, id);
 }
 
-/* The newest version of every package that says so of itself. */
-static void add_essential(struct resolver *resolver)
-{
-	const struct package_pool *pool = resolver->pool;
-
-	for (Id id = 2; id < pool->pool->nsolvables; id++) {
-		const Solvable *solvable = pool_id2solvable(pool->pool, id);
-		if (!solvable->repo || MAPTST(&resolver->excluded, id))
-			continue;
-		if (package_priority(pool, id) != PRIORITY_REQUIRED &&
-		    !package_is_essential(pool, id))
-			continue;
-		if (closure_candidate(pool, solvable->name, NULL) != id)
-			continue;
-		MAPSET(&resolver->essential, id);
-		closure_add(&resolver->closure, id);
-		queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE, id);
-	}
-}
-
 static void take_request(struct resolver *resolver)
 {
 	const struct resolve_request *request = resolver->request;
+	bool rpm = resolver->pool->metadata->template->format == PACKAGE_RPM;
 
 	for (size_t i = 0; request->excluded && i < request->excluded->count; i++)
 		add_excluded(resolver, request->excluded->items[i]);
-	if (request->essential)
-		add_essential(resolver);
+	if (request->essential && !rpm)
+		wish_essential_deb(resolver);
 	for (size_t i = 0; i < request->packages->count; i++)
-		add_wish(resolver, request->packages->items[i]);
+		(rpm ? wish_rpm : wish_deb)(resolver, request->packages->items[i]);
 }
 
 /* ---- solving -------------------------------------------------------------------------------------------- */
@@ -221,6 +88,12 @@ static void favor_closure(struct resolver *resolver)
 	}
 }
 
+/* "group:core" is no package. */
+static bool is_group(Pool *pool, Id solvable)
+{
+	return strchr(pool_id2str(pool, pool_id2solvable(pool, solvable)->name), ':') != NULL;
+}
+
 static int solve(struct resolver *resolver, Queue *chosen, struct error *err)
 {
 	Solver *solver = solver_create(resolver->pool->pool);
@@ -233,7 +106,8 @@ static int solve(struct resolver *resolver, Queue *chosen, struct error *err)
 	} else {
 		Transaction *transaction = solver_create_transaction(solver);
 		for (int i = 0; i < transaction->steps.count; i++)
-			queue_push(chosen, transaction->steps.elements[i]);
+			if (!is_group(resolver->pool->pool, transaction->steps.elements[i]))
+				queue_push(chosen, transaction->steps.elements[i]);
 		transaction_free(transaction);
 	}
 	solver_free(solver);
@@ -260,6 +134,13 @@ static int solve_and_build(struct resolver *resolver, struct plan **ret, struct 
 	return status;
 }
 
+static int in_trouble(struct package_pool *pool, struct error *err)
+{
+	if (err)
+		error_move(err, &pool->trouble);
+	return -1;
+}
+
 int resolve(struct package_pool *pool, const struct resolve_request *request, struct plan **ret,
 	    struct error *err)
 {
@@ -267,11 +148,18 @@ int resolve(struct package_pool *pool, const struct resolve_request *request, st
 
 	resolver_init(&resolver, pool, request);
 	take_request(&resolver);
+	if (pool->trouble.kind != ERROR_NONE)
+		return in_trouble(pool, err);
 	if (resolver.problems.length)
 		return unsatisfiable(&resolver, err);
 	closure_complete(&resolver.closure, pool, request->recommends, &resolver.excluded);
 	favor_closure(&resolver);
-	if (solve_and_build(&resolver, ret, err) < 0)
+	int status = solve_and_build(&resolver, ret, err);
+	if (pool->trouble.kind != ERROR_NONE) {
+		plan_freep(ret);
+		return in_trouble(pool, err);
+	}
+	if (status < 0)
 		return -1;
 	plan_order(*ret);
 	return 0;

@@ -10,9 +10,9 @@
 #include "vzpkg/resolve/plan.h"
 
 struct resolve_request {
-	const struct strvec *packages; /* name, name-version, name=version, @PRIORITY */
+	const struct strvec *packages; /* wishes: vzpkg/resolve/wish.h */
 	const struct strvec *excluded;
-	bool essential; /* all Essential and Priority: required packages too (a template) */
+	bool essential; /* all Essential and Priority: required packages too (a template; deb) */
 	bool recommends; /* follow Recommends */
 };
 

@@ -269,17 +269,18 @@ static void rpm_repositories(void **state)
 		 "http://a.example/$arch http://b.example/?repo=toy-$releasever\n");
 	AUTO(template_freep) struct template *t = loaded(world, "toy-1-i386");
 
-	assert_string_equal(t->repositories[0].url, "http://toy.example/toy/1/i386/os");
-	assert_null(t->repositories[0].suite);
-	assert_false(t->repositories[0].unsigned_ok);
-	assert_true(t->repositories[1].unsigned_ok);
-	assert_int_equal(t->mirrorlist_count, 1);
-	HOLDS(&t->mirrorlists[0].urls, "http://a.example/i386", "http://b.example/?repo=toy-1");
+	assert_int_equal(t->repository_count, 3);
+	assert_null(t->repositories[0].url);
+	HOLDS(&t->repositories[0].lists, "http://a.example/i386", "http://b.example/?repo=toy-1");
+	assert_string_equal(t->repositories[1].url, "http://toy.example/toy/1/i386/os");
+	assert_null(t->repositories[1].suite);
+	assert_false(t->repositories[1].unsigned_ok);
+	assert_true(t->repositories[2].unsigned_ok);
 	put_text(world, CONFIG "repositories", "$TOY_MIRROR one main\n");
 	refused(world, "toy-1", ERROR_BAD_TEMPLATE, "repositories:1: there is more than a URL");
 	take_away(world, CONFIG "repositories");
 	AUTO(template_freep) struct template *lists = loaded(world, "toy-1");
-	assert_int_equal(lists->repository_count, 0);
+	assert_int_equal(lists->repository_count, 1);
 }
 
 static void given_repositories(void **state)
