@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/background.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -20,13 +21,16 @@
 #include "runtime/ve.h"
 #include "vzpkg/cache/generation.h"
 #include "vzpkg/cache/store.h"
+#include "vzpkg/cache/verify.h"
 #include "vzpkg/cache/workdir.h"
 #include "vzpkg/cmd/build_lock.h"
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/cmd/manifest.h"
 #include "vzpkg/cmd/technology.h"
 #include "vzpkg/exit_code.h"
+#include "vzpkg/install/guest.h"
 #include "vzpkg/install/install.h"
+#include "vzpkg/template_keyring.h"
 
 static bool force, exit_code_wanted, gzip_single;
 static const char *fs_type, *image_format;
@@ -48,6 +52,9 @@ struct build {
 	const struct template *template;
 	struct app_plan solved;
 	struct store *store;
+	struct keyring *keyring; /* rpm */
+	struct package_keys *keys;
+	int64_t newest; /* file time in rpm packages, Unix seconds */
 	struct workdir workdir;
 	int tree; /* in the work folder */
 	struct generation_draft draft;
@@ -59,17 +66,21 @@ struct build {
 	bool epoch_given; /* by the caller, in SOURCE_DATE_EPOCH */
 	struct member_cache *members; /* compressed while packages were configured */
 	struct precompress precompress;
+	struct background removal; /* of the tree that has been packed */
 };
 
 static void build_release(struct build *build)
 {
 	precompress_stop(&build->precompress);
+	background_wait(&build->removal);
 	member_cache_freep(&build->members);
 	generation_abandon(&build->draft);
 	if (build->tree >= 0)
 		close(build->tree);
 	workdir_remove(&build->workdir);
 	store_freep(&build->store);
+	package_keys_freep(&build->keys);
+	keyring_freep(&build->keyring);
 	app_plan_release(&build->solved);
 	image_packed_release(&build->image);
 }
@@ -89,6 +100,34 @@ static int check_space(const struct build *build, struct error *err)
 	return error_hint(err, "free some space, or set TEMPLATE in vz.conf to another disk");
 }
 
+static unsigned cpus(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
+static bool needs_keys(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->repository_count; i++)
+		if (plan->repositories[i].packages_signed)
+			return true;
+	return false;
+}
+
+static int verify(struct build *build, struct error *err)
+{
+	struct plan *plan = build->solved.plan;
+
+	if (needs_keys(plan) && template_keyring_open(build->template, app_pm(build->app, err),
+						      &build->keyring, err) < 0)
+		return -1;
+	if (package_keys_open(build->keyring, &build->template->key_files, &build->keys, err) < 0)
+		return -1;
+	report_phase(build->app->report, "verifying packages", REPORT_BYTES, plan->size, 5);
+	return cache_verify(build->store, plan, build->keys, cpus(), build->app->report,
+			    &build->newest, err);
+}
+
 static int fill(struct build *build, struct error *err)
 {
 	struct fetcher *fetcher;
@@ -98,13 +137,9 @@ static int fill(struct build *build, struct error *err)
 	    store_open(app_pm(build->app, err), &build->store, err) < 0)
 		return -1;
 	report_phase(build->app->report, "downloading packages", REPORT_BYTES, 0, 25);
-	return cache_fill(build->store, plan, fetcher, build->app->report, err);
-}
-
-static unsigned cpus(void)
-{
-	cpu_set_t set;
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+	if (cache_fill(build->store, plan, fetcher, build->app->report, err) < 0)
+		return -1;
+	return build->template->format == PACKAGE_RPM ? verify(build, err) : 0;
 }
 
 /* SOURCE_DATE_EPOCH as https://reproducible-builds.org/specs/source-date-epoch/ defines it. */
@@ -148,6 +183,8 @@ static int install(struct build *build, struct error *err)
 		.template = build->template,
 		.plan = build->solved.plan,
 		.store = build->store,
+		.keys = build->keys,
+		.newest = build->epoch_given ? build->epoch : build->newest,
 		.host = &build->app->host,
 		.report = build->app->report,
 		.tree = build->tree,
@@ -161,10 +198,15 @@ static int install(struct build *build, struct error *err)
 	};
 	if (install_apply(&job, err) < 0)
 		return error_wrap(err, "installing %s", build->template->text);
-	precompress_stop(&build->precompress);
 	if (!build->epoch_given)
 		build->epoch = newest;
 	return interrupt_check(err);
+}
+
+static void remove_tree(void *data)
+{
+	const struct build *build = data;
+	tree_remove(build->workdir.fd, "tree", NULL);
 }
 
 static int pack(struct build *build, struct error *err)
@@ -176,18 +218,19 @@ static int pack(struct build *build, struct error *err)
 		.threads = cpus(),
 		.single_member = gzip_single,
 		.cache = build->members,
+		.precompress = &build->precompress,
 		.report = report,
 	};
 	autofree char *file = xasprintf("%s.tar.gz", build->template->text);
 
 	report_phase(report, "packing", REPORT_BYTES, 0, 15);
-	if (build->members && member_cache_load(build->members, err) < 0)
-		return -1;
 	if (image_pack(&image, build->draft.fd, file, &build->image, err) < 0)
 		return -1;
 	if (build->image.nodes_dropped)
 		report_warning(report, file, "%" PRIu64 " device nodes or sockets were left out",
 			       build->image.nodes_dropped);
+	/* Without that child it goes afterwards. */
+	background_start(&build->removal, remove_tree, build, NULL);
 	report_phase(report, "reading back", REPORT_BYTES, 0, 4);
 	if (image_verify(build->draft.fd, file, &build->image, image.threads, report, err) < 0)
 		return -1;
@@ -214,6 +257,7 @@ static int build_stages(struct build *build, struct error *err)
 
 	if (read_epoch(build, err) < 0 ||
 	    app_plan(app, build->template, NULL, &build->solved, err) < 0 ||
+	    guest_check_kernel(build->solved.plan, "/proc/self/maps", err) < 0 ||
 	    workdir_create(&build->workdir, dir, build->template->text, err) < 0 ||
 	    check_space(build, err) < 0 || fill(build, err) < 0)
 		return -1;

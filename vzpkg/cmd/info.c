@@ -96,7 +96,15 @@ static void packages(const struct subject *s, struct strvec *values)
 static void repositories(const struct subject *s, struct strvec *values)
 {
 	for (size_t i = 0; i < s->template->repository_count; i++)
-		strvec_push(values, s->template->repositories[i].text);
+		if (s->template->repositories[i].url)
+			strvec_push(values, s->template->repositories[i].text);
+}
+
+static void mirrorlist(const struct subject *s, struct strvec *values)
+{
+	for (size_t i = 0; i < s->template->repository_count; i++)
+		if (!s->template->repositories[i].url)
+			strvec_push(values, s->template->repositories[i].text);
 }
 
 static void package_manager_type(const struct subject *s, struct strvec *values)
@@ -158,6 +166,7 @@ static const struct field fields[] = {
 	{ "description", description },
 	{ "packages", packages },
 	{ "repositories", repositories },
+	{ "mirrorlist", mirrorlist },
 	{ "package_manager", package_manager_type },
 	{ "package_manager_type", package_manager_type },
 	{ "distribution", distribution },

@@ -17,8 +17,9 @@ json_t *manifest_package(const struct plan *plan, const struct plan_package *pac
 		"installed_size", (json_int_t)package->installed_size, "repository",
 		repository->text, "automatic", package->automatic, "essential", package->essential);
 	json_object_set_new(object, digest_kind_name(package->digest.kind), hex(&package->digest));
-	if (repository->signer[0])
-		json_object_set_new(object, "signer", json_string(repository->signer));
+	const char *signer = repository->signer[0] ? repository->signer : package->signer;
+	if (*signer)
+		json_object_set_new(object, "signer", json_string(signer));
 	return object;
 }
 

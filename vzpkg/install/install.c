@@ -2,14 +2,15 @@
 
 #include "vzpkg/install/clean.h"
 #include "vzpkg/install/install_deb.h"
+#include "vzpkg/install/install_rpm.h"
 #include "vzpkg/install/session.h"
 
 int install_apply(const struct install_job *job, struct error *err)
 {
-	if (job->template->format != PACKAGE_DEB)
-		return error_set(err, ERROR_PACKAGE_MANAGER,
-				 "this version installs Debian packages only");
-	if (template_script_run(NULL, job, SCRIPT_PRE_CACHE, err) < 0 || install_deb(job, err) < 0)
+	bool rpm = job->template->format == PACKAGE_RPM;
+
+	if (template_script_run(NULL, job, SCRIPT_PRE_CACHE, err) < 0 ||
+	    (rpm ? install_rpm : install_deb)(job, err) < 0)
 		return -1;
 	if (clean_tree(job->tree, err) < 0)
 		return -1;

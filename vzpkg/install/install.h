@@ -8,6 +8,7 @@
 #include "base/host.h"
 #include "base/report.h"
 #include "vzpkg/cache/store.h"
+#include "vzpkg/fetch/package_signature.h"
 #include "vzpkg/resolve/plan.h"
 #include "vzpkg/template.h"
 
@@ -15,6 +16,8 @@ struct install_job {
 	const struct template *template;
 	const struct plan *plan;
 	struct store *store;
+	const struct package_keys *keys; /* rpm: what the packages are verified with once more */
+	int64_t newest; /* rpm: the newest file time in the plan's packages, Unix seconds */
 	const struct host_config *host;
 	struct report *report;
 	int tree; /* an empty folder, owned by root, mode 0755 */

@@ -20,8 +20,10 @@ static void set_env(struct strvec *env, const struct template *template, int64_t
 	strvec_push(env, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	strvec_push(env, "HOME=/root");
 	strvec_push(env, "TERM=dumb");
-	strvec_push(env, "DEBIAN_FRONTEND=noninteractive");
-	strvec_push(env, "DEBCONF_NONINTERACTIVE_SEEN=true");
+	if (template->format == PACKAGE_DEB) {
+		strvec_push(env, "DEBIAN_FRONTEND=noninteractive");
+		strvec_push(env, "DEBCONF_NONINTERACTIVE_SEEN=true");
+	}
 	if (epoch)
 		strvec_pushf(env, "SOURCE_DATE_EPOCH=%lld", (long long)epoch);
 	for (size_t i = 0; i < template->environment.count; i++)
@@ -40,6 +42,7 @@ static int start(struct session *session, struct ve_spec *spec, struct error *er
 	spec->init = init;
 	spec->lock_dir = job->host->lock_dir;
 	spec->no_sync = true;
+	spec->fixed_addresses = true;
 	spec->pids_max = job->processes_max;
 	spec->memory_max = job->memory_max;
 	return ve_start(spec, &session->ve, err);
@@ -48,10 +51,14 @@ static int start(struct session *session, struct ve_spec *spec, struct error *er
 int session_start(struct session *session, const struct install_job *job, int64_t epoch,
 		  struct error *err)
 {
-	/* No service is started while a template is built. */
+	/* No service is started while a template is built. (rpm packages start none by themselves.) */
 	autofree char *policy = xasprintf("%s/policy-rc.d", job->host->libexec_dir);
 	struct ve_bind bind = { .source = policy, .target = "/usr/sbin/policy-rc.d" };
-	struct ve_spec spec = { .root_kind = VE_ROOT_TREE, .binds = &bind, .bind_count = 1 };
+	struct ve_spec spec = {
+		.root_kind = VE_ROOT_TREE,
+		.binds = &bind,
+		.bind_count = job->template->format == PACKAGE_DEB,
+	};
 
 	session->job = job;
 	set_env(&session->env, job->template, epoch);
