@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# Small rpm repositories and templates; sourced after lib/common.sh.
+config=$T/toy/1/config
+
+rpm_keys() { "$lib/make-rpm-repo" keys "$W/keys" 2>"$W/err" || fail "making keys"; }
+
+# rpm_repo FOLDER OPTION… <SPEC: a repository in $W/FOLDER, made anew; see lib/make-rpm-repo.
+rpm_repo() {
+	local folder=$1
+	shift
+	rm -rf "${W:?}/$folder"
+	"$lib/make-rpm-repo" repo "$W/$folder" --keys "$W/keys" "$@" 2>"$W/err" || fail "making $folder"
+}
+
+# rpm_template LINE…: the template toy-1 with one package, "hello", these repositories, and trust in the key "good".
+rpm_template() {
+	mkdir -p "$config"
+	echo rpm >"$config/package_manager"
+	echo hello >"$config/packages"
+	printf '%s\n' "$@" >"$config/repositories"
+	trusted good
+}
+
+fpr() { cat "$W/keys/$1.fpr"; }
+
+# trusted NAME WAIVER…: this key alone.
+trusted() {
+	local name=$1
+	shift
+	rm -rf "$config/gpgkeys"
+	mkdir -p "$config/gpgkeys"
+	cp "$W/keys/$name.asc" "$config/gpgkeys/"
+	printf '# keys\n%s\n' "$(fpr "$name") $*" >"$config/trust"
+}
+
+# wants LINE…: the template's packages.
+wants() { printf '%s\n' "$@" >"$config/packages"; }
