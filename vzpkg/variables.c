@@ -19,6 +19,7 @@ static const struct {
 	{ "DEBIAN_ARCHIVE", "http://archive.debian.org/debian" },
 	{ "DEBIAN_SECURITY_ARCHIVE", "http://archive.debian.org/debian-security" },
 	{ "FEDORA_ARCHIVE", "https://archives.fedoraproject.org/pub/archive/fedora/linux" },
+	{ "CENTOS_VAULT", "https://vault.centos.org" },
 };
 
 enum { DEFAULT_COUNT = sizeof(defaults) / sizeof(defaults[0]) };

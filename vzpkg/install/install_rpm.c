@@ -12,6 +12,7 @@
 #include "vzpkg/install/rpm_database.h"
 #include "vzpkg/install/rpm_transaction.h"
 #include "vzpkg/install/session.h"
+#include "vzpkg/install/yum_repositories.h"
 
 /* ---- what the template says ------------------------------------------------------------------------------ */
 
@@ -182,7 +183,8 @@ static int install_stages(struct session *session, struct error *err)
 	if (session_start(session, job, job->newest, err) < 0 ||
 	    rpm_transaction_run(session, &options, &outcome, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_POST_INSTALL, err) < 0 ||
-	    settle_database(session, &outcome, err) < 0)
+	    settle_database(session, &outcome, err) < 0 ||
+	    yum_repositories_write(job->tree, &job->template->guest_repositories, err) < 0)
 		return -1;
 	report_phase_end(job->report);
 	if (template_script_run(session, job, SCRIPT_POST_INSTALL, err) < 0)
