@@ -102,14 +102,33 @@ bool guest_has(int root, const char *path)
 	return fd >= 0;
 }
 
+/* NULL if there is none; else *end is where its last line begins. */
+static const char *find_block(const struct strbuf *text, const char **end)
+{
+	const char *begin = strstr(text->text, BEGIN_LINE);
+	*end = begin ? strstr(begin, END_LINE) : NULL;
+	return *end ? begin : NULL;
+}
+
+void guest_read_block(int root, const char *path, struct strbuf *block)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	const char *end;
+	guest_read(root, path, &text);
+	const char *begin = find_block(&text, &end);
+	if (begin)
+		strbuf_add(block, begin + strlen(BEGIN_LINE),
+			   (size_t)(end - begin) - strlen(BEGIN_LINE));
+}
+
 int guest_write_block(int root, const char *path, const char *block, struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf old = STRBUF_INIT, text = STRBUF_INIT;
+	const char *end;
 	guest_read(root, path, &old);
-	const char *begin = strstr(old.text, BEGIN_LINE);
-	const char *end = begin ? strstr(begin, END_LINE) : NULL;
+	const char *begin = find_block(&old, &end);
 	const char *rest = end ? end + strlen(END_LINE) : old.text + old.length;
-	if (!end)
+	if (!begin)
 		begin = rest; /* half a block is somebody's own text */
 	strbuf_add(&text, old.text, (size_t)(begin - old.text));
 	if (*block) {

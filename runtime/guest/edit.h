@@ -18,6 +18,9 @@ int guest_write(int root, const char *path, const struct strbuf *text, struct er
 /* A missing one is success. */
 int guest_remove(int root, const char *path, struct error *err);
 
+/* Appends what is between our marker lines; nothing if they are not there. */
+void guest_read_block(int root, const char *path, struct strbuf *block);
+
 /* Replaces what is between our marker lines (appended if there are none yet) by `block`; an empty one goes with its
  * markers. Everything else in the file stays as it is. */
 int guest_write_block(int root, const char *path, const char *block, struct error *err);

@@ -11,8 +11,11 @@
 #include "runtime/guest/edit.h"
 #include "runtime/guest/kind.h"
 
-/* The first that is there is the one that is used: Debian's ifupdown wins over a networkd beside it. */
-static const struct guest_kind *const kinds[] = { &guest_ifupdown, &guest_networkd };
+#define SYSCONFIG "/etc/sysconfig/network"
+
+/* The first that is there is the one that is used: Debian's ifupdown wins over a networkd beside it. Red Hat's ifup
+ * does not, since it cannot be removed there: a networkd that is enabled was somebody's choice. */
+static const struct guest_kind *const kinds[] = { &guest_ifupdown, &guest_networkd, &guest_ifcfg };
 
 static const struct guest_kind *find_kind(int root)
 {
@@ -35,6 +38,50 @@ static int write_hostname(int root, const char *hostname, struct error *err)
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	strbuf_addf(&text, "%s\n", hostname);
 	return guest_write(root, "/etc/hostname", &text, err);
+}
+
+/* The lines of `old` for that variable. */
+static void keep_variable(struct strbuf *text, const char *old, const char *name)
+{
+	size_t length = strlen(name);
+	for (const char *line = old; *line; line += strspn(line, "\n")) {
+		size_t size = strcspn(line, "\n");
+		if (!strncmp(line, name, length) && line[length] == '=')
+			strbuf_addf(text, "%.*s\n", (int)size, line);
+		line += size;
+	}
+}
+
+/*
+ * Of Red Hat's initscripts, which before /etc/hostname have the host name from it, and which do nothing without the
+ * file. A shell reads it, so our lines, which are the last, count. GATEWAYDEV makes ifup replace the default route,
+ * which succeeds whether there is one or not. NETWORKING_IPV6 is what releases of 2005 want before they look for
+ * IPv6 anywhere.
+ */
+static int write_sysconfig(int root, const struct guest_settings *settings, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf old = STRBUF_INIT, block = STRBUF_INIT;
+	static const char *const always = "NETWORKING=yes\n";
+	bool six = false;
+	if (!guest_has(root, SYSCONFIG "-scripts/."))
+		return 0;
+	guest_read_block(root, SYSCONFIG, &old);
+	strbuf_adds(&block, always);
+	if (settings->hostname)
+		strbuf_addf(&block, "HOSTNAME=%s\n", settings->hostname);
+	else
+		keep_variable(&block, old.text, "HOSTNAME");
+	for (size_t i = 0; i < settings->address_count; i++)
+		six |= settings->addresses[i].family == AF_INET6;
+	if (!settings->network) {
+		keep_variable(&block, old.text, "GATEWAYDEV");
+		keep_variable(&block, old.text, "NETWORKING_IPV6");
+	} else if (settings->address_count) {
+		strbuf_addf(&block, "GATEWAYDEV=venet0\n%s", six ? "NETWORKING_IPV6=yes\n" : "");
+	}
+	if (block.length == strlen(always))
+		strbuf_truncate(&block, 0);
+	return guest_write_block(root, SYSCONFIG, block.text, err);
 }
 
 /* hosts(5): the first address of the VE, or the one that Debian uses for hosts without one. */
@@ -120,6 +167,8 @@ int guest_configure(int root, const struct guest_settings *settings, struct erro
 		return 0;
 	const struct guest_kind *kind = settings->network ? find_kind(root) : NULL;
 	if (kind && kind->write(root, settings, err) < 0)
+		return -1;
+	if ((settings->network || settings->hostname) && write_sysconfig(root, settings, err) < 0)
 		return -1;
 	if (settings->hostname && (write_hostname(root, settings->hostname, err) < 0 ||
 				   write_hosts(root, settings, err) < 0))

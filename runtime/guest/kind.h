@@ -14,4 +14,4 @@ struct guest_kind {
 	int (*write)(int root, const struct guest_settings *settings, struct error *err);
 };
 
-extern const struct guest_kind guest_ifupdown, guest_networkd;
+extern const struct guest_kind guest_ifupdown, guest_networkd, guest_ifcfg;

@@ -14,11 +14,19 @@
 #include "tests/fuzz/fuzz.h"
 
 static const char *const names[] = {
-	"stream",          "error",
-	"ve/etc/passwd",   "ve/etc/network/interfaces",
-	"ve/etc/hosts",    "ve/etc/resolv.conf",
-	"ve/etc/hostname", "ve/lib/systemd/systemd-networkd",
-	"ve/sbin/ifup",    NULL,
+	"stream",
+	"error",
+	"ve/etc/passwd",
+	"ve/etc/network/interfaces",
+	"ve/etc/hosts",
+	"ve/etc/resolv.conf",
+	"ve/etc/hostname",
+	"ve/lib/systemd/systemd-networkd",
+	"ve/sbin/ifup",
+	"ve/etc/sysconfig/network",
+	"ve/etc/sysconfig/network-scripts/ifcfg-venet0:0",
+	"ve/etc/sysconfig/network-scripts/ifcfg-venet0:1",
+	NULL,
 };
 
 static void receive(const char *text, size_t size)
