@@ -88,9 +88,9 @@ static void sources_scanned(void **state)
 
 /* ---- a host's files ------------------------------------------------------------------------------------------ */
 
-static const char *const names[] = { "DEBIAN_MIRROR", "DEBIAN_SECURITY_MIRROR", "DEBIAN_ARCHIVE",
-				     "DEBIAN_SECURITY_ARCHIVE", "FEDORA_ARCHIVE",
-				     "CENTOS_VAULT" };
+static const char *const names[] = { "DEBIAN_MIRROR",  "DEBIAN_SECURITY_MIRROR",
+				     "DEBIAN_ARCHIVE", "DEBIAN_SECURITY_ARCHIVE",
+				     "FEDORA_ARCHIVE", "CENTOS_VAULT" };
 
 static int setup(void **state)
 {
