@@ -304,8 +304,7 @@ static int begin(const struct launch *launch, struct start *start, int report[2]
 	start->dev = device_folder_new(launch->base, err);
 	if (start->dev < 0)
 		return -1;
-	autoclose int group = cgroup_shared_open(MONITOR_GROUP);
-	pid_t monitor = namespace_fork(group);
+	pid_t monitor = monitor_fork();
 	if (monitor == 0) {
 		close(report[0]);
 		monitor_main(start);

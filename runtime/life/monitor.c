@@ -1,5 +1,6 @@
 #include "runtime/life/monitor.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -42,6 +43,20 @@ static int arrange(int pidfd, int console, int log)
 		if (null < 0 || dup2(null, fd) < 0)
 			return -1;
 	return close_range(FIRST_FREE, ~0U, 0);
+}
+
+pid_t monitor_fork(void)
+{
+	enum { TRIES = 20 };
+	pid_t child = -1;
+	/* The last monitor to end removes the group, which may be between our opening it and being born in it. */
+	for (unsigned i = 0; child < 0 && i < TRIES; i++) {
+		autoclose int group = cgroup_shared_open(MONITOR_GROUP);
+		child = namespace_fork(group);
+		if (child < 0 && errno != ENODEV)
+			break;
+	}
+	return child;
 }
 
 void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,
@@ -87,8 +102,7 @@ static int make_console(void *data, struct error *err)
 static pid_t start_another(const struct host_config *host, unsigned ctid,
 			   const struct running *running, int console)
 {
-	autoclose int group = cgroup_shared_open(MONITOR_GROUP);
-	pid_t child = namespace_fork(group);
+	pid_t child = monitor_fork();
 	if (child)
 		return child;
 	interrupt_reset_child();

@@ -11,6 +11,9 @@
 
 #define MONITOR_GROUP "monitors"
 
+/* fork(2) of a process in the group that monitors are in. */
+pid_t monitor_fork(void);
+
 /* Becomes the monitor of init. `console` is a socket on which the master of its console arrives. Returns only on
  * failure. */
 void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,

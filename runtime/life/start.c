@@ -12,6 +12,7 @@
 #include "runtime/life/cleanup.h"
 #include "runtime/life/launch.h"
 #include "runtime/life/life.h"
+#include "runtime/life/monitor.h"
 #include "runtime/life/network.h"
 #include "runtime/namespace.h"
 
@@ -156,7 +157,7 @@ int life_restart(const struct life *life, bool fast, struct error *err)
 	return 0;
 }
 
-int life_reap(const struct life *life, pid_t init, bool reboot, struct error *err)
+static int reap(const struct life *life, pid_t init, bool reboot, struct error *err)
 {
 	AUTO(held_release) struct held held = HELD_INIT;
 	struct ve_state before;
@@ -172,7 +173,6 @@ int life_reap(const struct life *life, pid_t init, bool reboot, struct error *er
 		return -1;
 	if (held.state.init.pid != init || ve_process_alive(&held.state, &held.state.init))
 		return 0;
-	cgroup_shared_leave(); /* this process was the monitor */
 	if (cleanup_stopped(life->host, life->ctid, &held.state, err) < 0)
 		return -1;
 	if (!reboot)
@@ -180,4 +180,13 @@ int life_reap(const struct life *life, pid_t init, bool reboot, struct error *er
 	if (ve_config_load(life->host, life->ctid, &held.config, err) < 0)
 		return -1;
 	return start_held(life, &held, err);
+}
+
+/* Whoever has stopped the VE could not remove the group that this process, its monitor, was in. */
+int life_reap(const struct life *life, pid_t init, bool reboot, struct error *err)
+{
+	cgroup_shared_leave();
+	int result = reap(life, init, reboot, err);
+	cgroup_tidy(MONITOR_GROUP);
+	return result;
 }
