@@ -298,8 +298,8 @@ static struct archive *disk_new(void)
 
 static int run(struct unpacker *unpacker)
 {
-	if (unpack_stream_open(unpacker->job->fd, unpacker->job->name, &unpacker->stream,
-			       unpacker->err) < 0)
+	if (unpack_stream_open(unpacker->job->fd, unpacker->job->name, unpacker->job->cache,
+			       &unpacker->stream, unpacker->err) < 0)
 		return -1;
 	unpacker->tar = archive_read_new();
 	unpacker->disk = disk_new();

@@ -17,12 +17,14 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "image/member_cache.h"
 
 struct image_unpack {
 	int fd; /* the tarball, read from its current offset; a pipe will do */
 	const char *name; /* for messages */
 	int tree; /* an empty folder */
 	uint64_t bytes_max; /* of content in all; 0: as much as the file system has room for */
+	struct member_cache *cache; /* gets its gzip members, for a tarball that is made from the tree; may be NULL */
 };
 
 struct image_unpacked {

@@ -79,6 +79,12 @@ static int take_member(struct unpack_input *input, const struct unpack_sink *sin
 					  unpack_input_size(input), room, UNPACK_PIECE, &used,
 					  &made) != LIBDEFLATE_SUCCESS)
 		return inflate_member(input, sink, room, err);
+	if (sink->member && made) {
+		const struct strbuf tar = { .text = room, .length = made };
+		const struct strbuf gzip = { .text = (char *)unpack_input_at(input),
+					     .length = used };
+		sink->member(sink->data, &tar, &gzip);
+	}
 	input->begin += used;
 	if (made)
 		sink->hand_over(sink->data, made);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 #include "image/unpack_input.h"
 
 enum { UNPACK_PIECE = 2 << 20 };
@@ -18,6 +19,8 @@ enum { UNPACK_PIECE = 2 << 20 };
 struct unpack_sink {
 	char *(*room)(void *data); /* UNPACK_PIECE bytes; NULL: nobody wants more */
 	void (*hand_over)(void *data, size_t size); /* that many of the last room(); not 0 */
+	/* A member that is in one piece, as it was and as it is, before it is handed over. May be NULL. */
+	void (*member)(void *data, const struct strbuf *tar, const struct strbuf *gzip);
 	void *data;
 };
 

@@ -18,6 +18,7 @@ struct unpack_stream {
 	pthread_t thread;
 	struct unpack_input input; /* the thread's, while it runs */
 	uint64_t given; /* bytes of it, to libarchive */
+	struct member_cache *cache;
 
 	/* A ring, under `mutex`: the thread fills, the reader empties; `held` is in the reader's hands. */
 	pthread_mutex_t mutex;
@@ -140,9 +141,19 @@ static struct archive *filter_new(void)
 	return archive;
 }
 
+/* Without it, it is compressed again. */
+static void keep_member(void *data, const struct strbuf *tar, const struct strbuf *gzip)
+{
+	struct unpack_stream *stream = data;
+	struct mac mac;
+	member_cache_key(stream->cache, tar, &mac);
+	member_cache_append(stream->cache, &mac, gzip, NULL);
+}
+
 static int decompress(struct unpack_stream *stream)
 {
-	const struct unpack_sink sink = { wait_room, hand_over, stream };
+	const struct unpack_sink sink = { wait_room, hand_over,
+					  stream->cache ? keep_member : NULL, stream };
 	/* As many bytes as the signatures of gzip have. */
 	if (unpack_input_want(&stream->input, 2, &stream->failure) < 0)
 		return -1;
@@ -169,10 +180,12 @@ static void *run(void *data)
 
 /* ---- the reader -------------------------------------------------------------------------------------------- */
 
-int unpack_stream_open(int fd, const char *name, struct unpack_stream **ret, struct error *err)
+int unpack_stream_open(int fd, const char *name, struct member_cache *cache,
+		       struct unpack_stream **ret, struct error *err)
 {
 	struct unpack_stream *stream = xcalloc(1, sizeof(*stream));
 	sigset_t all, before;
+	stream->cache = cache;
 	unpack_input_init(&stream->input, fd, name);
 	pthread_mutex_init(&stream->mutex, NULL);
 	pthread_cond_init(&stream->changed, NULL);

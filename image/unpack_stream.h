@@ -11,10 +11,13 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "image/member_cache.h"
 
 struct unpack_stream;
 
-int unpack_stream_open(int fd, const char *name, struct unpack_stream **ret, struct error *err);
+/* `cache`: gets the gzip members that are read; may be NULL. */
+int unpack_stream_open(int fd, const char *name, struct member_cache *cache,
+		       struct unpack_stream **ret, struct error *err);
 
 /* The next piece, valid until the next call; 0 at the end, -1 with *err. */
 ssize_t unpack_stream_read(struct unpack_stream *stream, const void **piece, struct error *err);

@@ -121,6 +121,7 @@ static int add_entry(struct walk *walk, int dir, const char *name, const char *p
 		.gid = st->st_gid,
 		.size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,
 		.mtime = st->st_mtim.tv_sec,
+		.ctime = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
 		.dev = st->st_dev,
 		.ino = st->st_ino,
 		.linked = !S_ISDIR(st->st_mode) && st->st_nlink > 1,

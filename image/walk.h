@@ -25,6 +25,7 @@ struct walk_entry {
 	gid_t gid;
 	uint64_t size; /* bytes; 0 unless a regular file that is not a link to another */
 	int64_t mtime; /* Unix seconds */
+	int64_t ctime; /* when it last changed in any way, nanoseconds */
 	char *symlink; /* target, or NULL */
 	const char *hardlink; /* path of the first entry of the same file, or NULL */
 	struct walk_xattr *xattrs; /* sorted by name */

@@ -137,8 +137,8 @@ static int solve(struct app *app, const struct template *template, const struct 
 	return resolve(pool, &request, &ret->plan, err);
 }
 
-int app_plan(struct app *app, const struct template *template, const struct strvec *more,
-	     struct app_plan *ret, struct error *err)
+int app_sync(struct app *app, const struct template *template, struct app_plan *ret,
+	     struct error *err)
 {
 	struct metadata_options options = {
 		.pm = app_pm(app, err),
@@ -146,22 +146,33 @@ int app_plan(struct app *app, const struct template *template, const struct strv
 		.offline = app->options.offline,
 		.timeout_s = app->options.timeout_s,
 	};
-	AUTO(strvec_release) struct strvec packages = STRVEC_INIT;
-
 	if (options.pm < 0 || app_fetcher(app, &options.fetcher, err) < 0)
 		return -1;
+	report_phase(app->report, "reading repositories", REPORT_BYTES, 0, 10);
+	return metadata_sync(template, &options, &ret->metadata, err);
+}
+
+int app_solve(struct app *app, const struct template *template, const struct strvec *more,
+	      struct app_plan *ret, struct error *err)
+{
+	AUTO(strvec_release) struct strvec packages = STRVEC_INIT;
+
 	for (size_t i = 0; i < template->packages.count; i++)
 		strvec_push(&packages, template->packages.items[i]);
 	for (size_t i = 0; more && i < more->count; i++)
 		strvec_push(&packages, more->items[i]);
-
-	report_phase(app->report, "reading repositories", REPORT_BYTES, 0, 10);
-	if (metadata_sync(template, &options, &ret->metadata, err) < 0)
-		return -1;
 	if (solve(app, template, &packages, ret, err) < 0)
 		return -1;
 	report_phase_end(app->report);
 	return 0;
+}
+
+int app_plan(struct app *app, const struct template *template, const struct strvec *more,
+	     struct app_plan *ret, struct error *err)
+{
+	if (app_sync(app, template, ret, err) < 0)
+		return -1;
+	return app_solve(app, template, more, ret, err);
 }
 
 void app_plan_release(struct app_plan *plan)

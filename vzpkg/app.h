@@ -58,8 +58,15 @@ struct app_plan {
 
 #define APP_PLAN_INIT ((struct app_plan){ 0 })
 
-/* Template → metadata → pool → plan: syncs the repositories and resolves the template's packages
- * and those in `more` (may be NULL). */
+/* Template → metadata: brings the repositories up to date. */
+int app_sync(struct app *app, const struct template *template, struct app_plan *ret,
+	     struct error *err);
+
+/* Metadata → pool → plan: resolves the template's packages and those in `more` (may be NULL). */
+int app_solve(struct app *app, const struct template *template, const struct strvec *more,
+	      struct app_plan *ret, struct error *err);
+
+/* Both. */
 int app_plan(struct app *app, const struct template *template, const struct strvec *more,
 	     struct app_plan *ret, struct error *err);
 void app_plan_release(struct app_plan *plan);

@@ -53,12 +53,19 @@ int session_start(struct session *session, const struct install_job *job, int64_
 {
 	/* No service is started while a template is built. (rpm packages start none by themselves.) */
 	autofree char *policy = xasprintf("%s/policy-rc.d", job->host->libexec_dir);
-	struct ve_bind bind = { .source = policy, .target = "/usr/sbin/policy-rc.d" };
-	struct ve_spec spec = {
-		.root_kind = VE_ROOT_TREE,
-		.binds = &bind,
-		.bind_count = job->template->format == PACKAGE_DEB,
-	};
+	struct ve_bind binds[2];
+	struct ve_spec spec = { .root_kind = VE_ROOT_TREE, .binds = binds };
+
+	if (job->template->format == PACKAGE_DEB)
+		binds[spec.bind_count++] = (struct ve_bind){
+			.source = policy,
+			.target = "/usr/sbin/policy-rc.d",
+		};
+	if (job->packages)
+		binds[spec.bind_count++] = (struct ve_bind){
+			.source = job->packages,
+			.target = CHANGE_PACKAGES_TARGET,
+		};
 
 	session->job = job;
 	set_env(&session->env, job->template, epoch);

@@ -8,6 +8,9 @@
 #include "runtime/ve.h"
 #include "vzpkg/install/install.h"
 
+/* Where job->packages is shown in the VE. */
+#define CHANGE_PACKAGES_TARGET "/.vzpkg-packages"
+
 struct session {
 	const struct install_job *job;
 	struct ve *ve;
