@@ -21,6 +21,8 @@ static const struct command *const commands[] = {
 	&command_remove_cache, &command_resolve,
 	&command_list,         &command_info,
 	&command_lint,         &command_install,
+	&command_history,      &command_rollback,
+	&command_pin,          &command_unpin,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -38,6 +38,9 @@ int generation_begin(struct generation_draft *draft, const char *template_dir, c
 	/* Left by a run that was killed: we have the lock. */
 	if (tree_remove(draft->parent, GENERATION_DRAFT, err) < 0)
 		return -1;
+	unsigned current = generation_current_number(draft->cache, draft->parent, name);
+	if (current)
+		generation_drop_unpublished(draft->parent, current);
 	draft->temporary = xstrdup(GENERATION_DRAFT);
 	draft->dir = dir_open(draft->parent, GENERATION_DRAFT, true, 0755, err);
 	return draft->dir < 0 ? -1 : open_tarball(draft, err);
@@ -58,6 +61,9 @@ static int write_companions(struct generation_draft *draft, const json_t *manife
 		return error_set(err, ERROR_INTERNAL, "the manifest of %s cannot be written",
 				 draft->name);
 	autofree char *line = xasprintf("%s\n", text);
+	if (draft->incremental &&
+	    generation_mark(draft->dir, 0, GENERATION_INCREMENTAL_MARK, err) < 0)
+		return -1;
 	if (file_write_atomic(draft->dir, json_name, 0644, line, strlen(line), err) < 0)
 		return -1;
 	return file_write_atomic(draft->dir, sum_name, 0644, sum, strlen(sum), err);
@@ -80,9 +86,10 @@ static int complete(struct generation_draft *draft, unsigned number, struct erro
 int generation_publish(struct generation_draft *draft, const json_t *manifest,
 		       const char *gzip_sha256, unsigned keep, struct error *err)
 {
-	size_t count;
+	size_t count, surplus_count;
 	autofree unsigned *numbers = generation_numbers(draft->parent, &count);
 	unsigned number = count ? numbers[count - 1] + 1 : 1;
+	unsigned before = generation_current_number(draft->cache, draft->parent, draft->name);
 
 	if (write_companions(draft, manifest, gzip_sha256, err) < 0 ||
 	    complete(draft, number, err) < 0)
@@ -92,8 +99,10 @@ int generation_publish(struct generation_draft *draft, const json_t *manifest,
 			generation_drop(draft->parent, number);
 		return -1;
 	}
-	for (size_t i = 0; i < count && count - i >= (keep ?: 1); i++)
-		generation_drop(draft->parent, numbers[i]);
+	autofree unsigned *surplus =
+		generation_surplus(draft->parent, keep, number, before, &surplus_count);
+	for (size_t i = 0; i < surplus_count; i++)
+		generation_drop(draft->parent, surplus[i]);
 	return 0;
 }
 
@@ -191,19 +200,14 @@ int generation_remove(const char *template_dir, const char *name, struct error *
 	return ret;
 }
 
-/* Generations above the current one were complete, but their run died before the switch. */
 static void mend_switch(int cache, int parent, const char *name)
 {
-	size_t count;
-	autofree unsigned *numbers = generation_numbers(parent, &count);
 	unsigned current = generation_current_number(cache, parent, name);
 
 	if (!current) /* the administrator's own tarball */
 		return;
 	generation_switch(cache, parent, current, name, NULL);
-	for (size_t i = 0; i < count; i++)
-		if (numbers[i] > current)
-			generation_drop(parent, numbers[i]);
+	generation_drop_unpublished(parent, current);
 }
 
 static void mend(int cache, const char *name)
@@ -214,6 +218,7 @@ static void mend(int cache, const char *name)
 	if (parent < 0 || !lock_try(&lock, parent, GENERATION_LOCK, LOCK_EXCLUSIVE))
 		return; /* somebody is at work on it */
 	tree_remove(parent, GENERATION_DRAFT, NULL);
+	tree_remove(parent, GENERATION_DROPPED, NULL);
 	generation_drop_temporaries(cache, name);
 	if (generation_visible(cache, name)) {
 		mend_switch(cache, parent, name);

@@ -183,7 +183,89 @@ void generation_drop_temporaries(int cache, const char *name)
 void generation_drop(int parent, unsigned number)
 {
 	autofree char *folder = xasprintf("%u", number);
-	tree_remove(parent, folder, NULL);
+	tree_remove(parent, GENERATION_DROPPED, NULL); /* of one that was killed */
+	if (renameat(parent, folder, parent, GENERATION_DROPPED) == 0)
+		tree_remove(parent, GENERATION_DROPPED, NULL);
+}
+
+void generation_drop_unpublished(int parent, unsigned current)
+{
+	size_t count;
+	autofree unsigned *numbers = generation_numbers(parent, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (numbers[i] > current &&
+		    !generation_marked(parent, numbers[i], GENERATION_PUBLISHED_MARK))
+			generation_drop(parent, numbers[i]);
+}
+
+unsigned *generation_surplus(int parent, unsigned keep, unsigned first, unsigned second,
+			     size_t *ret_count)
+{
+	size_t count, surplus = 0;
+	unsigned *numbers = generation_numbers(parent, &count);
+	size_t room = keep ?: 1;
+
+	for (size_t i = 0; i < count; i++)
+		if (numbers[i] == first || numbers[i] == second)
+			room -= room > 0;
+	/* From the highest on; what remains is at the end, and is moved to the front. */
+	size_t to = count;
+	for (size_t i = count; i-- > 0;) {
+		if (numbers[i] == first || (numbers[i] == second && keep > 1))
+			continue;
+		bool highest = i == count - 1;
+		bool kept = room > 0 || highest ||
+			    generation_marked(parent, numbers[i], GENERATION_PINNED_MARK);
+		room -= room > 0;
+		if (!kept)
+			numbers[--to] = numbers[i];
+	}
+	surplus = count - to;
+	if (surplus)
+		memmove(numbers, numbers + to, surplus * sizeof(*numbers));
+	*ret_count = surplus;
+	return numbers;
+}
+
+/* ---- marks ----------------------------------------------------------------------------------- */
+
+static char *mark_path(unsigned number, const char *mark)
+{
+	return number ? xasprintf("%u/%s", number, mark) : xstrdup(mark);
+}
+
+bool generation_marked(int parent, unsigned number, const char *mark)
+{
+	autofree char *path = mark_path(number, mark);
+	return faccessat(parent, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int sync_folder(int parent, unsigned number, struct error *err)
+{
+	autofree char *folder = mark_path(number, ".");
+	autoclose int fd = openat(parent, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return error_errno(err, errno, "syncing the generation %s", folder);
+	return 0;
+}
+
+int generation_mark(int parent, unsigned number, const char *mark, struct error *err)
+{
+	autofree char *path = mark_path(number, mark);
+	/* Empty, so that it is whole as soon as it is there. */
+	autoclose int fd = openat(parent, path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0 || fsync(fd) < 0)
+		return error_errno(err, errno, "creating %s", path);
+	return sync_folder(parent, number, err);
+}
+
+int generation_unmark(int parent, unsigned number, const char *mark, struct error *err)
+{
+	autofree char *path = mark_path(number, mark);
+	if (unlinkat(parent, path, 0) < 0 && errno != ENOENT)
+		return error_errno(err, errno, "removing %s", path);
+	return sync_folder(parent, number, err);
 }
 
 void generation_clear(int cache, int parent, const char *name, struct lock *lock)
@@ -195,6 +277,8 @@ void generation_clear(int cache, int parent, const char *name, struct lock *lock
 	for (size_t i = 0; i < count; i++)
 		generation_drop(parent, numbers[i]);
 	tree_remove(parent, GENERATION_DRAFT, NULL);
+	tree_remove(parent, GENERATION_DROPPED, NULL);
+	generation_unmark(parent, 0, GENERATION_PINNED_MARK, NULL);
 	/* The lock goes last: who makes another one after it finds a folder that rmdir leaves alone. */
 	lock_remove(lock, parent, GENERATION_LOCK);
 	unlinkat(cache, path, AT_REMOVEDIR);

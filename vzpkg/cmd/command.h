@@ -33,9 +33,13 @@ struct command {
 
 extern const struct command command_create_appcache;
 extern const struct command command_create_cache;
+extern const struct command command_history;
 extern const struct command command_info;
 extern const struct command command_install;
 extern const struct command command_lint;
 extern const struct command command_list;
+extern const struct command command_pin;
 extern const struct command command_remove_cache;
 extern const struct command command_resolve;
+extern const struct command command_rollback;
+extern const struct command command_unpin;

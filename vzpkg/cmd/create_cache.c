@@ -298,7 +298,7 @@ static int build_cache(struct app *app, const struct template *template, struct 
 		.tree = -1,
 		.draft = GENERATION_DRAFT_INIT,
 	};
-	if (app_number(app, "KEEP_GENERATIONS", 2, 1000, &build.keep, err) < 0 ||
+	if (app_number(app, "KEEP_GENERATIONS", GENERATIONS_KEPT, 1000, &build.keep, err) < 0 ||
 	    app_number(app, "SCRIPT_TIMEOUT", 0, 7 * 86400, &build.timeout_s, err) < 0 ||
 	    app_number(app, "SCRIPT_PROCESSES", 0, 1 << 22, &build.processes, err) < 0 ||
 	    app_number(app, "SCRIPT_MEMORY", 0, 1 << 24, &build.memory_mb, err) < 0)

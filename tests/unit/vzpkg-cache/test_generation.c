@@ -255,6 +255,138 @@ static void a_failed_switch_publishes_nothing(void **state)
 	json_decref(manifest);
 }
 
+/* ---- going back, and pins -------------------------------------------------------------------- */
+
+static void must_go_back(const char *template_dir, unsigned to, unsigned from, unsigned arrives)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	unsigned ret_from = 0, ret_to = 0;
+	if (generation_rollback(template_dir, name, to, &ret_from, &ret_to, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(ret_from, from);
+	assert_int_equal(ret_to, arrives);
+	assert_int_equal(assert_consistent(template_dir), arrives);
+}
+
+static void newer_ones_stay_after_a_rollback(void **state)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	unsigned from, to;
+
+	for (unsigned k = 1; k <= 4; k++)
+		must_publish(*state, k, 9);
+	must_go_back(*state, 0, 4, 3);
+	must_go_back(*state, 0, 3, 2);
+	assert_int_equal(generation_repair(*state, NULL), 0);
+	assert_list(*state, ".generations/debian-12-x86_64", "1 2 3 4 lock");
+	must_go_back(*state, 4, 2, 4);
+	must_go_back(*state, 1, 4, 1);
+	must_go_back(*state, 1, 1, 1);
+	assert_int_equal(generation_rollback(*state, name, 0, &from, &to, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOT_CACHED);
+	assert_int_equal(generation_rollback(*state, name, 7, &from, &to, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOT_CACHED);
+	assert_int_equal(assert_consistent(*state), 1);
+
+	/* The next one is above them all, and keeps the one that was in use. */
+	must_publish(*state, 5, 3);
+	assert_list(*state, ".generations/debian-12-x86_64", "1 4 5 lock");
+}
+
+static void the_highest_number_is_never_given_away(void **state)
+{
+	for (unsigned k = 1; k <= 3; k++)
+		must_publish(*state, k, 9);
+	must_go_back(*state, 1, 3, 1);
+	must_publish(*state, 4, 1);
+	assert_list(*state, ".generations/debian-12-x86_64", "4 lock");
+}
+
+static void a_pinned_one_is_kept(void **state)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+
+	for (unsigned k = 1; k <= 2; k++)
+		must_publish(*state, k, 2);
+	assert_int_equal(generation_pin(*state, name, 1, true, NULL), 1);
+	assert_int_equal(generation_pin(*state, name, 1, true, NULL), 0);
+	for (unsigned k = 3; k <= 5; k++)
+		must_publish(*state, k, 2);
+	assert_list(*state, ".generations/debian-12-x86_64", "1 4 5 lock");
+	assert_int_equal(generation_pin(*state, name, 1, false, NULL), 1);
+	must_publish(*state, 6, 2);
+	assert_list(*state, ".generations/debian-12-x86_64", "5 6 lock");
+	assert_int_equal(generation_pin(*state, name, 1, true, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOT_CACHED);
+}
+
+static void a_template_is_pinned(void **state)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+
+	assert_int_equal(generation_pin(*state, name, 0, true, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOT_CACHED);
+	must_publish(*state, 1, 2);
+	assert_false(generation_template_pinned(*state, name));
+	assert_int_equal(generation_pin(*state, name, 0, true, NULL), 1);
+	assert_true(generation_template_pinned(*state, name));
+	assert_int_equal(generation_remove(*state, name, NULL), 0);
+	assert_false(generation_template_pinned(*state, name));
+	assert_int_equal(assert_consistent(*state), 0);
+}
+
+static void listed(void **state)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	autofree struct generation *list = NULL;
+	size_t count;
+
+	assert_int_equal(generation_list(*state, name, &list, &count, &err), -1);
+	assert_int_equal(err.kind, ERROR_NOT_CACHED);
+	for (unsigned k = 1; k <= 3; k++)
+		must_publish(*state, k, 9);
+	assert_int_equal(generation_pin(*state, name, 2, true, NULL), 1);
+	must_go_back(*state, 2, 3, 2);
+	assert_int_equal(generation_list(*state, name, &list, &count, NULL), 0);
+	assert_int_equal(count, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(list[i].number, i + 1);
+		assert_int_equal(list[i].current, i == 1);
+		assert_int_equal(list[i].pinned, i == 1);
+		assert_false(list[i].incremental);
+		assert_int_equal(list[i].size, 1);
+	}
+}
+
+static void a_manifest_that_is_none_is_refused(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"{",
+		"[]",
+		"{}",
+		"{\"schema\": 2}",
+		"{\"schema\": 1, \"template\": {\"name\": \"debian-11-x86_64\"}}",
+		"{\"schema\": 1, \"template\": {\"name\": \"debian-12-x86_64\"}}",
+	};
+	json_t *manifest = NULL;
+	must_publish(*state, 1, 2);
+	autofree char *path = xasprintf("%s/cache/debian-12-x86_64.manifest.json", (char *)*state);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		AUTO(error_clear) struct error err = ERROR_INIT;
+		assert_int_equal(
+			file_write_atomic(AT_FDCWD, path, 0644, texts[i], strlen(texts[i]), NULL),
+			0);
+		assert_int_equal(generation_manifest(*state, name, 0, &manifest, &err), -1);
+		assert_int_equal(err.kind, ERROR_TRUST);
+		assert_non_null(err.hint);
+	}
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(generation_manifest(*state, name, 0, &manifest, &err), -1);
+	assert_int_equal(err.kind, ERROR_NO_FILE);
+}
+
 /* ---- killed at every point ------------------------------------------------------------------- */
 
 /*
@@ -314,6 +446,13 @@ static void repair(const char *template_dir)
 		_exit(1);
 }
 
+static void go_back_to_first(const char *template_dir)
+{
+	unsigned from, to;
+	if (generation_rollback(template_dir, name, 1, &from, &to, NULL) < 0)
+		_exit(1);
+}
+
 /*
  * With `before` generations there, kills `work` before its first system call, before its second and so
  * on. At every point users see the generation `before` or `after`, never another thing; then it is
@@ -361,6 +500,29 @@ static void killed_at_a_later_publication(void **state)
 static void killed_at_the_removal(void **state)
 {
 	assert_true(kill_everywhere(*state, 2, 0, remove_all) > 2);
+}
+
+static void killed_at_a_rollback(void **state)
+{
+	assert_true(kill_everywhere(*state, 2, 1, go_back_to_first) > 2);
+}
+
+/* What a killed rollback left is no reason to drop the newer one. */
+static void a_killed_rollback_loses_nothing(void **state)
+{
+	bool killed = true;
+	for (unsigned calls = 0; killed; calls++) {
+		autofree char *dir = xasprintf("%s/%u", (char *)*state, calls);
+		must_publish(dir, 1, 2);
+		must_publish(dir, 2, 2);
+		killed = run_until(calls, go_back_to_first, dir);
+		assert_int_equal(generation_repair(dir, NULL), 0);
+		assert_list(dir, ".generations/debian-12-x86_64", "1 2 lock");
+		must_go_back(dir, 2, visible(dir), 2);
+		must_publish(dir, 3, 3);
+		assert_list(dir, ".generations/debian-12-x86_64", "1 2 3 lock");
+		assert_int_equal(tree_remove(AT_FDCWD, dir, NULL), 0);
+	}
 }
 
 /* The mending is killed as well, at every point of what a killed publication left. */
@@ -414,7 +576,8 @@ static int stir(const char *template_dir, unsigned seed)
 	for (unsigned i = 0; i < 60; i++) {
 		struct generation_draft draft = GENERATION_DRAFT_INIT;
 		int ret = 0;
-		switch (rand_r(&seed) % 4) {
+		unsigned from, to;
+		switch (rand_r(&seed) % 6) {
 		case 0:
 			ret = publish(template_dir, seed % 1000 + 1, 2, &err);
 			break;
@@ -426,6 +589,16 @@ static int stir(const char *template_dir, unsigned seed)
 		case 2:
 			ret = generation_begin(&draft, template_dir, name, &err);
 			generation_abandon(&draft);
+			break;
+		case 3:
+			ret = generation_rollback(template_dir, name, 0, &from, &to, &err);
+			if (ret < 0 && err.kind == ERROR_NOT_CACHED)
+				ret = 0;
+			break;
+		case 4:
+			ret = generation_pin(template_dir, name, seed % 2, true, &err);
+			if (ret < 0 && err.kind == ERROR_NOT_CACHED)
+				ret = 0;
 			break;
 		default:
 			ret = generation_repair(template_dir, &err);
@@ -471,9 +644,19 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_administrators_own_tarball_stays, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_failed_switch_publishes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(newer_ones_stay_after_a_rollback, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_highest_number_is_never_given_away, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_pinned_one_is_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_template_is_pinned, setup, teardown),
+		cmocka_unit_test_setup_teardown(listed, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_manifest_that_is_none_is_refused, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(killed_at_the_first_publication, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_at_a_later_publication, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_at_the_removal, setup, teardown),
+		cmocka_unit_test_setup_teardown(killed_at_a_rollback, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_killed_rollback_loses_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(killed_while_mending, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_second_one_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_at_once, setup, teardown),
