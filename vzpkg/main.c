@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&command_lint,         &command_install,
 	&command_history,      &command_rollback,
 	&command_pin,          &command_unpin,
+	&command_diff,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

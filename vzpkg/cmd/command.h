@@ -33,6 +33,7 @@ struct command {
 
 extern const struct command command_create_appcache;
 extern const struct command command_create_cache;
+extern const struct command command_diff;
 extern const struct command command_history;
 extern const struct command command_info;
 extern const struct command command_install;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+static const char *const format_names[] = { [PACKAGE_DEB] = "deb", [PACKAGE_RPM] = "rpm" };
+
 static json_t *hex(const struct digest *digest)
 {
 	char text[DIGEST_MAX * 2 + 1];
@@ -58,8 +60,9 @@ static json_t *image_object(const struct image_packed *image)
 static json_t *template_object(const struct template *template)
 {
 	const struct template_name *name = &template->name;
-	return json_pack("{s:s s:s s:s s:s s:s s:o}", "name", template->text, "os", name->os,
-			 "release", name->release, "arch", name->arch, "set", name->set, "sha256",
+	return json_pack("{s:s s:s s:s s:s s:s s:s s:o}", "name", template->text, "os", name->os,
+			 "release", name->release, "arch", name->arch, "set", name->set,
+			 "package_manager", format_names[template->format], "sha256",
 			 hex(&template->digest));
 }
 
@@ -73,4 +76,26 @@ json_t *manifest_make(const struct template *template, const struct metadata *me
 			 TEMPLATE_BUILD_FORMAT, "epoch", (json_int_t)epoch, "image",
 			 image_object(image), "plan_sha256", hex(&digest), "repositories",
 			 repositories(metadata), "packages", packages(plan));
+}
+
+int manifest_format(const json_t *manifest, const char *name, enum package_format *ret,
+		    struct error *err)
+{
+	const char *word = json_string_value(
+		json_object_get(json_object_get(manifest, "template"), "package_manager"));
+	for (size_t i = 0; word && i < sizeof(format_names) / sizeof(*format_names); i++)
+		if (strcmp(word, format_names[i]) == 0) {
+			*ret = (enum package_format)i;
+			return 0;
+		}
+	error_set(err, ERROR_TRUST, "the manifest of %s does not say whose packages it lists",
+		  name);
+	error_subject(err, "%s", name);
+	return error_hint(err, "build the template anew: vzpkg create-cache --force %s", name);
+}
+
+void manifest_release(json_t **manifest)
+{
+	json_decref(*manifest);
+	*manifest = NULL;
 }

@@ -19,3 +19,10 @@ json_t *manifest_make(const struct template *template, const struct metadata *me
 
 /* One package of a plan, as manifests and `resolve --json` show it. */
 json_t *manifest_package(const struct plan *plan, const struct plan_package *package);
+
+/* The rules of which package manager its packages follow. ERROR_TRUST if it does not say; `name` is for the message. */
+int manifest_format(const json_t *manifest, const char *name, enum package_format *ret,
+		    struct error *err);
+
+/* json_decref() for AUTO(). */
+void manifest_release(json_t **manifest);
