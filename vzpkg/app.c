@@ -137,8 +137,8 @@ static int solve(struct app *app, const struct template *template, const struct 
 	return resolve(pool, &request, &ret->plan, err);
 }
 
-int app_sync(struct app *app, const struct template *template, struct app_plan *ret,
-	     struct error *err)
+int app_metadata(struct app *app, const struct template *template, struct metadata **ret,
+		 struct error *err)
 {
 	struct metadata_options options = {
 		.pm = app_pm(app, err),
@@ -146,10 +146,11 @@ int app_sync(struct app *app, const struct template *template, struct app_plan *
 		.offline = app->options.offline,
 		.timeout_s = app->options.timeout_s,
 	};
+
 	if (options.pm < 0 || app_fetcher(app, &options.fetcher, err) < 0)
 		return -1;
 	report_phase(app->report, "reading repositories", REPORT_BYTES, 0, 10);
-	return metadata_sync(template, &options, &ret->metadata, err);
+	return metadata_sync(template, &options, ret, err);
 }
 
 int app_solve(struct app *app, const struct template *template, const struct strvec *more,
@@ -170,7 +171,7 @@ int app_solve(struct app *app, const struct template *template, const struct str
 int app_plan(struct app *app, const struct template *template, const struct strvec *more,
 	     struct app_plan *ret, struct error *err)
 {
-	if (app_sync(app, template, ret, err) < 0)
+	if (app_metadata(app, template, &ret->metadata, err) < 0)
 		return -1;
 	return app_solve(app, template, more, ret, err);
 }

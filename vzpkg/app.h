@@ -58,18 +58,18 @@ struct app_plan {
 
 #define APP_PLAN_INIT ((struct app_plan){ 0 })
 
-/* Template → metadata: brings the repositories up to date. */
-int app_sync(struct app *app, const struct template *template, struct app_plan *ret,
-	     struct error *err);
-
 /* Metadata → pool → plan: resolves the template's packages and those in `more` (may be NULL). */
 int app_solve(struct app *app, const struct template *template, const struct strvec *more,
 	      struct app_plan *ret, struct error *err);
 
-/* Both. */
+/* app_metadata() and app_solve(). */
 int app_plan(struct app *app, const struct template *template, const struct strvec *more,
 	     struct app_plan *ret, struct error *err);
 void app_plan_release(struct app_plan *plan);
+
+/* The first half of it: only syncs the repositories. The caller frees *ret. */
+int app_metadata(struct app *app, const struct template *template, struct metadata **ret,
+		 struct error *err);
 
 /* A number of vzpkg.conf, or `otherwise` if it is not set. ERROR_PARSE if it is none, or not from 1 to
  * `most`. */

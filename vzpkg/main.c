@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&command_history,      &command_rollback,
 	&command_pin,          &command_unpin,
 	&command_diff,
+	&command_fetch,        &command_update_metadata,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/strbuf.h"
 
 struct store {
 	int packages; /* pm/packages */
@@ -173,11 +174,27 @@ static int not_downloaded(const struct plan_package *package, struct error *err)
 	error_set(err, ERROR_FETCH, "%s %s has not been downloaded", package->name,
 		  package->version);
 	error_subject(err, "%s", package->name);
-	return error_hint(err, "run it once without --offline");
+	return error_hint(err, "%s", fetch_offline_hint);
+}
+
+/* A line for each. */
+static int none_downloaded(const struct filling *filling, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf list = STRBUF_INIT;
+
+	if (filling->count == 1)
+		return not_downloaded(filling->packages[0], err);
+	for (size_t i = 0; i < filling->count; i++)
+		strbuf_addf(&list, "\n  %s %s", filling->packages[i]->name,
+			    filling->packages[i]->version);
+	error_set(err, ERROR_FETCH, "%zu packages have not been downloaded:%s", filling->count,
+		  list.text);
+	error_subject(err, "%s", filling->packages[0]->name);
+	return error_hint(err, "%s", fetch_offline_hint);
 }
 
 /* What is missing becomes requests. Sets the bytes that they take. */
-static int add_missing(struct filling *filling, bool offline, uint64_t *bytes, struct error *err)
+static int add_missing(struct filling *filling, uint64_t *bytes, struct error *err)
 {
 	for (size_t i = 0; i < filling->plan->count; i++) {
 		const struct plan_package *package = &filling->plan->packages[i];
@@ -185,12 +202,24 @@ static int add_missing(struct filling *filling, bool offline, uint64_t *bytes, s
 			return not_signed_for(package, err);
 		if (is_there(filling->store, package) || is_asked_for(filling, package))
 			continue;
-		if (offline)
-			return not_downloaded(package, err);
 		add_request(filling, package);
 		*bytes += package->size;
 	}
 	return 0;
+}
+
+size_t store_missing(const struct store *store, const struct plan *plan, uint64_t *ret_bytes)
+{
+	size_t count = 0;
+
+	*ret_bytes = 0;
+	for (size_t i = 0; i < plan->count; i++) {
+		if (is_there(store, &plan->packages[i]))
+			continue;
+		*ret_bytes += plan->packages[i].size;
+		count++;
+	}
+	return count;
 }
 
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
@@ -206,11 +235,13 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
 	};
 	uint64_t bytes = 0;
 
-	if (add_missing(&filling, !fetcher, &bytes, err) < 0)
+	if (add_missing(&filling, &bytes, err) < 0)
 		return -1;
 	report_total(report, bytes);
 	if (!filling.count)
 		return 0;
+	if (!fetcher)
+		return none_downloaded(&filling, err);
 	return fetch_run(fetcher, filling.requests, filling.count, report, err);
 }
 

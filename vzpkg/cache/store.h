@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/report.h"
@@ -18,8 +21,11 @@ int store_open(int pm, struct store **ret, struct error *err);
 void store_free(struct store *store);
 void store_freep(struct store **store);
 
-/* Downloads what the plan needs and the store does not hold. With `fetcher` NULL (offline) a missing
- * package is ERROR_FETCH. */
+/* How many of the plan's packages the store does not hold, and their bytes. */
+size_t store_missing(const struct store *store, const struct plan *plan, uint64_t *ret_bytes);
+
+/* Downloads what the plan needs and the store does not hold. With `fetcher` NULL (offline) missing
+ * packages are ERROR_FETCH, which names them. */
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
 	       struct report *report, struct error *err);
 

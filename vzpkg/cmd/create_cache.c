@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,17 +19,15 @@
 #include "image/precompress.h"
 #include "runtime/ve.h"
 #include "vzpkg/cache/generation.h"
-#include "vzpkg/cache/store.h"
-#include "vzpkg/cache/verify.h"
 #include "vzpkg/cache/workdir.h"
 #include "vzpkg/cmd/build_lock.h"
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/cmd/manifest.h"
+#include "vzpkg/cmd/packages.h"
 #include "vzpkg/cmd/technology.h"
 #include "vzpkg/exit_code.h"
 #include "vzpkg/install/guest.h"
 #include "vzpkg/install/install.h"
-#include "vzpkg/template_keyring.h"
 
 static bool force, exit_code_wanted, gzip_single;
 static const char *fs_type, *image_format;
@@ -51,10 +48,7 @@ struct build {
 	struct app *app;
 	const struct template *template;
 	struct app_plan solved;
-	struct store *store;
-	struct keyring *keyring; /* rpm */
-	struct package_keys *keys;
-	int64_t newest; /* file time in rpm packages, Unix seconds */
+	struct packages packages;
 	struct workdir workdir;
 	int tree; /* in the work folder */
 	struct generation_draft draft;
@@ -78,9 +72,7 @@ static void build_release(struct build *build)
 	if (build->tree >= 0)
 		close(build->tree);
 	workdir_remove(&build->workdir);
-	store_freep(&build->store);
-	package_keys_freep(&build->keys);
-	keyring_freep(&build->keyring);
+	packages_release(&build->packages);
 	app_plan_release(&build->solved);
 	image_packed_release(&build->image);
 }
@@ -98,48 +90,6 @@ static int check_space(const struct build *build, struct error *err)
 		  "building %s takes about %" PRIu64 " MB in %s, and %" PRIu64 " MB are free",
 		  build->template->text, needed >> 20, build->app->host.template_dir, there >> 20);
 	return error_hint(err, "free some space, or set TEMPLATE in vz.conf to another disk");
-}
-
-static unsigned cpus(void)
-{
-	cpu_set_t set;
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
-}
-
-static bool needs_keys(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->repository_count; i++)
-		if (plan->repositories[i].packages_signed)
-			return true;
-	return false;
-}
-
-static int verify(struct build *build, struct error *err)
-{
-	struct plan *plan = build->solved.plan;
-
-	if (needs_keys(plan) && template_keyring_open(build->template, app_pm(build->app, err),
-						      &build->keyring, err) < 0)
-		return -1;
-	if (package_keys_open(build->keyring, &build->template->key_files, &build->keys, err) < 0)
-		return -1;
-	report_phase(build->app->report, "verifying packages", REPORT_BYTES, plan->size, 5);
-	return cache_verify(build->store, plan, build->keys, cpus(), build->app->report,
-			    &build->newest, err);
-}
-
-static int fill(struct build *build, struct error *err)
-{
-	struct fetcher *fetcher;
-	const struct plan *plan = build->solved.plan;
-
-	if (app_fetcher(build->app, &fetcher, err) < 0 ||
-	    store_open(app_pm(build->app, err), &build->store, err) < 0)
-		return -1;
-	report_phase(build->app->report, "downloading packages", REPORT_BYTES, 0, 25);
-	if (cache_fill(build->store, plan, fetcher, build->app->report, err) < 0)
-		return -1;
-	return build->template->format == PACKAGE_RPM ? verify(build, err) : 0;
 }
 
 /* SOURCE_DATE_EPOCH as https://reproducible-builds.org/specs/source-date-epoch/ defines it. */
@@ -167,7 +117,7 @@ static void unpacked(int64_t newest, void *data)
 	struct build *build = data;
 	int64_t epoch = build->epoch_given ? build->epoch : newest;
 
-	if (cpus() < 2 || gzip_single)
+	if (cpu_count() < 2 || gzip_single)
 		return;
 	precompress_stop(&build->precompress);
 	if ((!build->members && member_cache_new(build->workdir.fd, &build->members, &why) < 0) ||
@@ -182,13 +132,13 @@ static int install(struct build *build, struct error *err)
 	struct install_job job = {
 		.template = build->template,
 		.plan = build->solved.plan,
-		.store = build->store,
-		.keys = build->keys,
-		.newest = build->epoch_given ? build->epoch : build->newest,
+		.store = build->packages.store,
+		.keys = build->packages.keys,
+		.newest = build->epoch_given ? build->epoch : build->packages.newest,
 		.host = &build->app->host,
 		.report = build->app->report,
 		.tree = build->tree,
-		.jobs = cpus(),
+		.jobs = cpu_count(),
 		.ret_epoch = &newest,
 		.unpacked = unpacked,
 		.data = build,
@@ -215,7 +165,7 @@ static int pack(struct build *build, struct error *err)
 	struct image_pack image = {
 		.tree = build->tree,
 		.epoch = build->epoch,
-		.threads = cpus(),
+		.threads = cpu_count(),
 		.single_member = gzip_single,
 		.cache = build->members,
 		.precompress = &build->precompress,
@@ -259,7 +209,9 @@ static int build_stages(struct build *build, struct error *err)
 	    app_plan(app, build->template, NULL, &build->solved, err) < 0 ||
 	    guest_check_kernel(build->solved.plan, "/proc/self/maps", err) < 0 ||
 	    workdir_create(&build->workdir, dir, build->template->text, err) < 0 ||
-	    check_space(build, err) < 0 || fill(build, err) < 0)
+	    check_space(build, err) < 0 ||
+	    packages_fill(app, build->template, &build->solved, cpu_count(), &build->packages,
+			  err) < 0)
 		return -1;
 
 	build->tree = dir_open(build->workdir.fd, "tree", true, 0755, err);
@@ -294,6 +246,7 @@ static int build_cache(struct app *app, const struct template *template, struct 
 	struct build build = {
 		.app = app,
 		.template = template,
+		.packages = PACKAGES_INIT,
 		.workdir = WORKDIR_INIT,
 		.tree = -1,
 		.draft = GENERATION_DRAFT_INIT,

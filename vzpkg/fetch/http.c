@@ -363,3 +363,8 @@ int fetch_run(struct fetcher *fetcher, struct fetch_request *requests, size_t co
 		report_progress(report, run.done_bytes, NULL);
 	return status;
 }
+
+const char fetch_offline_hint[] =
+	"run it once without --offline (\"vzpkg fetch TEMPLATE\" downloads all and builds "
+	"nothing), or "
+	"bring it from a host that has a network: \"vzpkg bundle TEMPLATE\"";

@@ -66,3 +66,6 @@ void fetch_request_release(struct fetch_request *request);
  */
 int fetch_run(struct fetcher *fetcher, struct fetch_request *requests, size_t count,
 	      struct report *report, struct error *err);
+
+/* What to do about something that --offline does not find: the hint of every such error. */
+extern const char fetch_offline_hint[];

@@ -251,7 +251,7 @@ static int find_stored(const struct sync *sync, struct wanted *wanted, struct er
 			continue;
 		error_set(err, ERROR_NO_METADATA, "%s was never downloaded", wanted->title);
 		error_subject(err, "%s", wanted->title);
-		return error_hint(err, "run it once without --offline");
+		return error_hint(err, "%s", fetch_offline_hint);
 	}
 	wanted->done = true;
 	return 0;

@@ -129,7 +129,7 @@ static int never_downloaded(const struct metadata_index *index, struct error *er
 {
 	error_set(err, ERROR_NO_METADATA, "%s was never downloaded", index->title);
 	error_subject(err, "%s", index->title);
-	return error_hint(err, "run it once without --offline");
+	return error_hint(err, "%s", fetch_offline_hint);
 }
 
 struct requests {

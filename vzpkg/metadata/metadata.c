@@ -121,8 +121,9 @@ static int take_top(struct sync *sync, struct sync_repository *repository, struc
 	digest_data(DIGEST_SHA256, repository->text.text, repository->text.length, &result->top);
 	result->source = repository->source;
 	result->date = repository->date;
-	if (!digest_equal(&seen.top, &result->top))
-		sync->metadata->changed = true;
+	result->date_before = seen.date;
+	result->changed = !digest_equal(&seen.top, &result->top);
+	sync->metadata->changed |= result->changed;
 	return 0;
 }
 

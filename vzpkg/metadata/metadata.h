@@ -42,6 +42,8 @@ struct metadata_repository {
 	size_t index_count;
 	struct digest top; /* SHA-256 of the verified top file's text */
 	int64_t date; /* its Date (deb) or revision (rpm), Unix seconds */
+	int64_t date_before; /* that of the last run that succeeded; 0: it was never seen */
+	bool changed; /* the top file differs from that one's */
 	char signer
 		[41]; /* fingerprint of the key that signed it; "" if unsigned: then each package of an rpm
 			  * repository has to be signed, unless source->unsigned_ok */

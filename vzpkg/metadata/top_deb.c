@@ -90,7 +90,7 @@ static int nothing_there(const struct sync *sync, const struct sync_repository *
 	if (sync->options->offline) {
 		error_set(err, ERROR_NO_METADATA, "the metadata of %s %s was never downloaded",
 			  repository->source->url, repository->source->suite);
-		error_hint(err, "run it once without --offline");
+		error_hint(err, "%s", fetch_offline_hint);
 	} else {
 		error_set(err, ERROR_FETCH, "there is neither %s/InRelease nor Release",
 			  repository->base);

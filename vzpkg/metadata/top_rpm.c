@@ -94,7 +94,7 @@ static int nothing_there(const struct sync *sync, const struct sync_repository *
 	if (sync->options->offline) {
 		error_set(err, ERROR_NO_METADATA, "the metadata of %s was never downloaded",
 			  repository->base);
-		error_hint(err, "run it once without --offline");
+		error_hint(err, "%s", fetch_offline_hint);
 	} else {
 		error_set(err, ERROR_FETCH, "there is no %s/" REPOMD, repository->base);
 		error_hint(err,
