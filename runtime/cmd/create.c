@@ -5,7 +5,7 @@
 
 static const char *ostemplate, *hostname, *name, *layout, *private_area, *root, *config;
 static struct strvec addresses, nameservers;
-static bool no_build;
+static bool no_build, bundled_init;
 
 static const struct option_row options[] = {
 	{ "ostemplate", 0, OPTION_STRING, &ostemplate, "NAME",
@@ -23,6 +23,8 @@ static const struct option_row options[] = {
 	{ "root", 0, OPTION_STRING, &root, "FOLDER", "where it is mounted" },
 	{ "no-build", 0, OPTION_FLAG, &no_build, NULL,
 	  "fail if the template has no cache, instead of building it" },
+	{ "bundled-init", 0, OPTION_FLAG, &bundled_init, NULL,
+	  "if the template has no init, start a small one that runs no services" },
 	{ NULL },
 };
 
@@ -41,6 +43,7 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.addresses = &addresses,
 		.nameservers = &nameservers,
 		.build = !no_build,
+		.bundled_init = bundled_init,
 	};
 	(void)operands;
 	for (size_t i = 0; i < addresses.count; i++) {

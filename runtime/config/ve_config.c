@@ -200,7 +200,8 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 	    get_folder(host, config, "VE_ROOT", host->ve_root, &config->root, err) < 0 ||
 	    get_addresses(host, config, err) < 0 ||
 	    get_bool(host, config, "ONBOOT", &config->onboot, err) < 0 ||
-	    get_bool(host, config, "DISABLED", &config->disabled, err) < 0)
+	    get_bool(host, config, "DISABLED", &config->disabled, err) < 0 ||
+	    get_bool(host, config, "BUNDLED_INIT", &config->bundled_init, err) < 0)
 		return -1;
 	return get_number(host, config, "STOP_TIMEOUT", STOP_TIMEOUT_MAX_S, &config->stop_timeout_s,
 			  err);

@@ -1,10 +1,13 @@
 /*
- * PID 1 of a VE that is driven from outside: reaps, and runs one command after the other for the
+ * Without an argument: PID 1 of a VE that is driven from outside: reaps, and runs one command after the other for the
  * runtime. It is static and small, so a command costs the fork of a small process, and nothing of the
  * caller's memory or descriptors is ever inside.
  *
  * Its own root is /proc: a template under construction is a chroot in every sense that matters to
  * package scripts (no service manager, nothing to restart), and this makes ischroot(1) say so.
+ *
+ * As "vzinit stay": PID 1 of a VE that stays and whose template has no init of its own. It reaps, and ends all when it
+ * is asked to.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/protocol.h"
@@ -270,9 +275,66 @@ static void reap(int signals)
 	}
 }
 
-int main(void)
+/* ---- vzinit stay ------------------------------------------------------------------------------- */
+
+enum { STAY_GRACE_S = 5 };
+
+/* What asks for an end, as of SIGTERM's family in other inits; SIGINT is what reboot(8) would come to. */
+static void wait_for_end(const sigset_t *set, int *number)
+{
+	while ((*number = sigwaitinfo(set, NULL)) == SIGCHLD || *number < 0)
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+}
+
+/* Until nobody is left, or the time is over. */
+static void end_others(const sigset_t *set)
+{
+	struct timespec now, end;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += STAY_GRACE_S;
+	kill(-1, SIGTERM);
+	do {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (kill(-1, 0) < 0)
+			return;
+		sigtimedwait(set, NULL, &(struct timespec){ .tv_nsec = 50000000 });
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < end.tv_sec);
+}
+
+static void never(int number)
+{
+	(void)number;
+}
+
+/* Signals stay blocked and are waited for, so they reach a PID 1. The handlers never run: they are for those who look in
+ * /proc at what is caught, where what sigwaitinfo(2) waits for is not shown. */
+static int stay(void)
+{
+	static const int asked[] = { SIGCHLD, SIGINT, SIGTERM, SIGPWR };
+	sigset_t set;
+	int number;
+	close_range(3, ~0U, 0);
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
+		sigaddset(&set, asked[i]);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
+		signal(asked[i], never);
+	wait_for_end(&set, &number);
+	end_others(&set);
+	reboot(number == SIGINT ? RB_AUTOBOOT : RB_POWER_OFF);
+	return 0; /* which is an end as well */
+}
+
+int main(int argc, char **argv)
 {
 	sigset_t all, child;
+
+	if (argc > 1 && !strcmp(argv[1], "stay"))
+		return stay();
 
 	/* The socket's end of file says the same; this also works while somebody else holds it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

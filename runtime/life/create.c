@@ -87,6 +87,7 @@ static int set_defaults(struct making *making, struct error *err)
 		return -1;
 	if (create->layout && ve_layout_parse(create->layout, &config->layout, err) < 0)
 		return -1;
+	config->bundled_init |= create->bundled_init;
 	if (create->private_area) {
 		free(config->private_area);
 		config->private_area = absolute(create->private_area, life->ctid);
@@ -117,11 +118,14 @@ static int find_template(struct making *making, struct error *err)
 			     &making->tarball, &making->ostemplate, err);
 }
 
-static int no_init(const struct making *making, struct error *err)
+static int check_init(const struct making *making, int tree, struct error *err)
 {
+	if (making->held.config.bundled_init || launch_find_init(tree))
+		return 0;
 	error_set(err, ERROR_NO_INIT, "the template %s has no /sbin/init", making->tarball);
-	return error_hint(err, "it cannot be started as a VE; add an init to it (in Debian: the "
-			       "package systemd-sysv or sysvinit-core)");
+	return error_hint(err, "add an init to it (in Debian: the package systemd-sysv or "
+			       "sysvinit-core), or have the VE started without services by "
+			       "--bundled-init");
 }
 
 /* ---- what the file systems here can do ------------------------------------------------------------------ */
@@ -191,9 +195,8 @@ static int make_overlay(struct making *making, struct error *err)
 	AUTO(error_clear) struct error why = ERROR_INIT;
 	if (layer_take(life->host, making->tarball, life->report, &making->layer, err) < 0)
 		return -1;
-	if (!launch_find_init(making->layer.dir))
-		return no_init(making, err);
-	if (private_make_overlay(making->dir, &making->layer, err) < 0)
+	if (check_init(making, making->layer.dir, err) < 0 ||
+	    private_make_overlay(making->dir, &making->layer, err) < 0)
 		return -1;
 	if (try_mount(making, VE_LAYOUT_OVERLAY, &why) == 0)
 		return 1;
@@ -246,7 +249,7 @@ static int make_simfs(struct making *making, struct error *err)
 			 making->held.config.ids_shifted ? making->userns : -1,
 			 making->life->report, digest, err) < 0)
 		return -1;
-	return launch_find_init(tree) ? 0 : no_init(making, err);
+	return check_init(making, tree, err);
 }
 
 /* What the configuration says is there has to be there after a power loss, too. A layer is on disk already. */
@@ -336,6 +339,7 @@ static int write_config(const struct making *making, struct error *err)
 		{ "LOCAL_UID", ids },
 		{ "LOCAL_GID", ids },
 		{ "VE_IDS_SHIFTED", ids ? "yes" : NULL },
+		{ "BUNDLED_INIT", create->bundled_init ? "yes" : NULL },
 	};
 	/* What is not set here is left as the sample has it. */
 	struct conf_change changes[sizeof(all) / sizeof(*all)];

@@ -33,6 +33,7 @@ static const struct {
 	{ "upstart", { "upstart", 0, telinit } },
 	{ "openrc-init", { "openrc", 0, openrc } },
 	{ "runit", { "runit", SIGCONT, NULL } },
+	{ "vzinit", { "vzinit", SIGPWR, NULL } },
 };
 
 static const struct init_kind by_power = { "one that knows SIGPWR", SIGPWR, NULL };

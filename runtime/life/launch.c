@@ -47,6 +47,7 @@ struct start {
 	const struct launch *launch;
 	struct pairs pairs;
 	int dev; /* a mount */
+	int bundled; /* vzinit, for a VE without an init; -1: it is not wanted */
 	int report; /* of the mounter: where init's number is said */
 };
 
@@ -123,23 +124,27 @@ static int take_stdio(int console, struct error *err)
 	return 0;
 }
 
-static int execute(const struct launch *launch, struct error *err)
+static int execute(const struct start *start, struct error *err)
 {
 	autoclose int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const char *init = launch_find_init(top);
-	if (!init) {
+	if (!init && start->bundled < 0) {
 		error_set(err, ERROR_NO_INIT, "the VE has no /sbin/init");
 		return error_hint(err, "its template is none that can be started");
 	}
 	char *const argv[] = { (char *)(uintptr_t)init, NULL };
+	char *const bundled[] = { (char[]){ "vzinit" }, (char[]){ "stay" }, NULL };
 	char *const env[] = { (char[]){ "container=vz" }, (char[]){ "TERM=linux" },
 			      (char[]){ "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
 					"/sbin:/bin" },
 			      NULL };
-	if (confine_apply(launch->confine, err) < 0)
+	if (confine_apply(start->launch->confine, err) < 0)
 		return -1;
-	execve(init, argv, env);
-	return error_errno(err, errno, "executing %s of the VE", init);
+	if (!init)
+		execveat(start->bundled, "", bundled, env, AT_EMPTY_PATH);
+	else
+		execve(init, argv, env);
+	return error_errno(err, errno, "executing %s of the VE", init ?: "the bundled init");
 }
 
 static int open_console(const struct start *start, int *slave, struct error *err)
@@ -169,7 +174,7 @@ static int run_init(const struct start *start, struct error *err)
 	    network_configure_inside(launch->config, err) < 0 ||
 	    network_write_guest(launch->config, err) < 0 || take_stdio(console, err) < 0)
 		return -1;
-	return execute(launch, err);
+	return execute(start, err);
 }
 
 static int init_main(const struct start *start)
@@ -292,11 +297,21 @@ static int receive(int socket, struct said *said, const char *who, struct error 
 	return wire_unpack_error(message + sizeof(*said), (size_t)size - sizeof(*said), err);
 }
 
+/* Before there is another root. In the VE its owner is nobody, and so it is for reading alone. */
+static int open_bundled(struct start *start, struct error *err)
+{
+	if (!start->launch->config->bundled_init)
+		return 0;
+	autofree char *path = xasprintf("%s/vzinit", start->launch->host->libexec_dir);
+	start->bundled = open(path, O_RDONLY | O_CLOEXEC);
+	return start->bundled < 0 ? error_errno(err, errno, "opening %s", path) : 0;
+}
+
 static int begin(const struct launch *launch, struct start *start, int report[2],
 		 struct launched *ret, struct error *err)
 {
 	struct said said;
-	if (make_pairs(&start->pairs, err) < 0)
+	if (make_pairs(&start->pairs, err) < 0 || open_bundled(start, err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) < 0)
 		return error_errno(err, errno, "creating a socket pair");
@@ -334,6 +349,7 @@ int launch_begin(const struct launch *launch, struct launched *ret, struct error
 		.launch = launch,
 		.pairs = { { -1, -1 }, { -1, -1 } },
 		.dev = -1,
+		.bundled = -1,
 	};
 	*ret = LAUNCHED_INIT;
 	int result = begin(launch, &start, report, ret, err);
@@ -343,6 +359,7 @@ int launch_begin(const struct launch *launch, struct launched *ret, struct error
 		close_fd(&report[i]);
 	}
 	close_fd(&start.dev);
+	close_fd(&start.bundled);
 	if (result < 0 && ret->pidfd >= 0)
 		pidfd_send_signal(ret->pidfd, SIGKILL, NULL, 0);
 	return result;

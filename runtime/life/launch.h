@@ -43,5 +43,6 @@ int launch_begin(const struct launch *launch, struct launched *ret, struct error
 int launch_go(struct launched *launched, struct error *err);
 void launched_release(struct launched *launched);
 
-/* The VE's init program as a path in it, or NULL; `root` is a folder. */
+/* The VE's init program as a path in it, or NULL; `root` is a folder. A VE without one can be started if its configuration
+ * says that the bundled one may be taken. */
 const char *launch_find_init(int root);

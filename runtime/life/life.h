@@ -28,6 +28,7 @@ struct life_create {
 	const char *layout; /* NULL: VE_LAYOUT, or overlay and else simfs as the host can */
 	const struct strvec *addresses, *nameservers;
 	bool build; /* the template, if it has no cache */
+	bool bundled_init; /* for a template that has no init */
 };
 
 /* ERROR_VE_EXISTS, ERROR_VE_NAME, ERROR_NO_BUILD, ERROR_NO_INIT, ERROR_CREATE, … */
