@@ -16,8 +16,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "base/digest.h"
 #include "base/file.h"
+#include "vzpkg/install/bdb_file.h"
 
 enum { MACROS_MAX = 1 << 20 };
 
@@ -172,46 +172,6 @@ static int write_bdb(rpmts ts, const char *path, struct error *err)
 	return status || closed ? db_failed(status ?: closed, path, err) : 0;
 }
 
-/* Offsets in a page, of Berkeley DB's dbinc/db_page.h; the first one holds the table's own data. */
-enum {
-	META_MAGIC = 12,
-	META_VERSION = 16,
-	META_PAGE_SIZE = 20,
-	PAGE_TYPE = 25,
-	META_FILE_ID = 52,
-	FILE_ID_SIZE = 20,
-	MAGIC_HASH = 0x061561,
-	MAGIC_BTREE = 0x053162,
-	TYPE_HASH_UNSORTED = 2,
-	TYPE_HASH = 13,
-	PAGE_SIZE_MIN = 512,
-	PAGE_SIZE_MAX = 65536,
-};
-
-/* Version 9 of the hash format differs from 8 in that the items of a page are sorted, and that its pages say so: who does not expect
- * an order reads them as well. */
-static int make_version_8(const char *path, struct error *err)
-{
-	static const uint8_t unsorted = TYPE_HASH_UNSORTED;
-	uint32_t version = htole32(8), page_size = 0;
-	autoclose int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || pread(fd, &page_size, 4, META_PAGE_SIZE) != 4)
-		return error_errno(err, errno, "reading %s", path);
-	page_size = le32toh(page_size);
-	if (page_size < PAGE_SIZE_MIN || page_size > PAGE_SIZE_MAX)
-		return error_set(err, ERROR_INSTALL, "%s: its pages are of %u bytes", path,
-				 page_size);
-	bool good = pwrite(fd, &version, 4, META_VERSION) == 4;
-	for (off_t page = page_size; good && page < st.st_size; page += page_size) {
-		uint8_t type = 0;
-		good = pread(fd, &type, 1, page + PAGE_TYPE) == 1 &&
-		       (type != TYPE_HASH || pwrite(fd, &unsorted, 1, page + PAGE_TYPE) == 1);
-	}
-	return good ? 0 : error_errno(err, errno, "writing %s", path);
-}
-
 /* ---- handing over -------------------------------------------------------------------------------------- */
 
 static void remove_ours(void)
@@ -252,7 +212,7 @@ static int hand_over_bdb(rpmts ts, const struct rpm_database *database, struct e
 
 	if (write_bdb(ts, path, err) < 0)
 		return -1;
-	return database->format == RPM_DATABASE_BDB8 ? make_version_8(path, err) : 0;
+	return database->format == RPM_DATABASE_BDB8 ? bdb_file_make_version_8(path, err) : 0;
 }
 
 int rpm_database_hand_over(rpmts ts, const struct rpm_database *database, struct error *err)
@@ -282,23 +242,6 @@ int rpm_database_hand_over(rpmts ts, const struct rpm_database *database, struct
 
 /* ---- on the host ----------------------------------------------------------------------------------------- */
 
-static int set_file_id(int folder, const char *name, struct error *err)
-{
-	autoclose int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	struct digest digest;
-	uint32_t magic;
-
-	if (fd < 0 || pread(fd, &magic, sizeof(magic), META_MAGIC) != sizeof(magic))
-		return 0;
-	magic = le32toh(magic);
-	if (magic != MAGIC_HASH && magic != MAGIC_BTREE)
-		return 0;
-	digest_data(DIGEST_SHA256, name, strlen(name), &digest);
-	if (pwrite(fd, digest.bytes, FILE_ID_SIZE, META_FILE_ID) != FILE_ID_SIZE)
-		return error_errno(err, errno, "writing %s", name);
-	return 0;
-}
-
 int rpm_database_make_reproducible(int tree, const char *path, struct error *err)
 {
 	int fd = open_in_root(tree, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -308,7 +251,8 @@ int rpm_database_make_reproducible(int tree, const char *path, struct error *err
 	if (!folder)
 		return error_errno(err, errno, "opening %s in the tree", path);
 	while ((entry = readdir(folder)))
-		if (entry->d_name[0] != '.' && set_file_id(fd, entry->d_name, err) < 0)
+		if (entry->d_name[0] != '.' &&
+		    bdb_file_make_reproducible(fd, entry->d_name, err) < 0)
 			return -1;
 	return 0;
 }

@@ -36,6 +36,5 @@ void rpm_database_detect(const char *rpm_version, struct rpm_database *ret);
  * "rpmdb --importdb" reads them. */
 int rpm_database_hand_over(rpmts ts, const struct rpm_database *database, struct error *err);
 
-/* After the guest's rpm had its turn: Berkeley DB gives each file a random number, by which it knows it in memory; here it follows
- * from the file's name. */
+/* After the guest's rpm had its turn: see bdb_file.h. */
 int rpm_database_make_reproducible(int tree, const char *path, struct error *err);
