@@ -35,3 +35,13 @@ trusted() {
 
 # wants LINE…: the template's packages.
 wants() { printf '%s\n' "$@" >"$config/packages"; }
+
+# rpm_guest old|modern: the packages of lib/make-rpm-guest as a repository of their own, $W/guest, signed by the key $1 of then.
+rpm_guest() {
+	local options=()
+	case $1 in
+	old) options=(--shape old --sign weak --checksum sha) ;;
+	esac
+	"$lib/make-rpm-guest" "$1" >"$W/guest.spec" 2>"$W/err" || fail "making the guest $1"
+	rpm_repo guest "${options[@]}" <"$W/guest.spec"
+}
