@@ -397,7 +397,8 @@ int package_verify(const struct package_keys *keys, int fd, const char *name, bo
 	rpmts ts = rpmtsCreate();
 	rpmtsSetKeyring(ts, keys->ring);
 	rpmtsSetVSFlags(ts, 0);
-	rpmtsSetVfyFlags(ts, 0);
+	/* Where the metadata vouches for the package, a key that nobody has is no mistake. */
+	rpmtsSetVfyFlags(ts, must_be_signed ? 0 : RPMVSF_MASK_NOSIGNATURES);
 	rpmtsSetVfyLevel(ts, RPMSIG_DIGEST_TYPE | (must_be_signed ? RPMSIG_SIGNATURE_TYPE : 0));
 
 	FD_t file = fdDup(fd);
