@@ -24,7 +24,8 @@ struct image_unpack {
 	const char *name; /* for messages */
 	int tree; /* an empty folder */
 	uint64_t bytes_max; /* of content in all; 0: as much as the file system has room for */
-	struct member_cache *cache; /* gets its gzip members, for a tarball that is made from the tree; may be NULL */
+	struct member_cache *
+		cache; /* gets its gzip members, for a tarball that is made from the tree; may be NULL */
 };
 
 struct image_unpacked {

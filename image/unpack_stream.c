@@ -152,8 +152,8 @@ static void keep_member(void *data, const struct strbuf *tar, const struct strbu
 
 static int decompress(struct unpack_stream *stream)
 {
-	const struct unpack_sink sink = { wait_room, hand_over,
-					  stream->cache ? keep_member : NULL, stream };
+	const struct unpack_sink sink = { wait_room, hand_over, stream->cache ? keep_member : NULL,
+					  stream };
 	/* As many bytes as the signatures of gzip have. */
 	if (unpack_input_want(&stream->input, 2, &stream->failure) < 0)
 		return -1;

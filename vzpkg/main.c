@@ -23,8 +23,8 @@ static const struct command *const commands[] = {
 	&command_lint,         &command_install,
 	&command_history,      &command_rollback,
 	&command_pin,          &command_unpin,
-	&command_diff,
-	&command_fetch,        &command_update_metadata,
+	&command_diff,         &command_fetch,
+	&command_update_cache, &command_update_metadata,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -1,5 +1,6 @@
 #include "vzpkg/cmd/manifest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const format_names[] = { [PACKAGE_DEB] = "deb", [PACKAGE_RPM] = "rpm" };
@@ -98,4 +99,128 @@ void manifest_release(json_t **manifest)
 {
 	json_decref(*manifest);
 	*manifest = NULL;
+}
+
+/* ---- refreshes ------------------------------------------------------------------------------------------------ */
+
+void manifest_note_refresh(json_t *manifest, unsigned refreshes, const struct strvec *unowned)
+{
+	json_t *paths = json_array();
+
+	if (!refreshes) {
+		json_decref(paths);
+		return;
+	}
+	for (size_t i = 0; i < unowned->count; i++)
+		json_array_append_new(paths, json_string(unowned->items[i]));
+	json_object_set_new(
+		manifest, "refresh",
+		json_pack("{s:I s:o}", "since_clean", (json_int_t)refreshes, "unowned", paths));
+}
+
+unsigned manifest_refreshes(const json_t *manifest)
+{
+	const json_t *refresh = json_object_get(manifest, "refresh");
+	return (unsigned)json_integer_value(json_object_get(refresh, "since_clean"));
+}
+
+void manifest_unowned(const json_t *manifest, struct strvec *ret)
+{
+	const json_t *paths = json_object_get(json_object_get(manifest, "refresh"), "unowned");
+	size_t i;
+	json_t *path;
+
+	json_array_foreach(paths, i, path) if (json_is_string(path))
+		strvec_push(ret, json_string_value(path));
+	strvec_sort(ret);
+}
+
+int64_t manifest_epoch(const json_t *manifest)
+{
+	return json_integer_value(json_object_get(manifest, "epoch"));
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key)) ?: "";
+}
+
+const char *manifest_gzip(const json_t *manifest)
+{
+	return text_of(json_object_get(manifest, "image"), "gzip_sha256");
+}
+
+static bool is_digest(const char *text, const struct digest *digest)
+{
+	char own[DIGEST_MAX * 2 + 1];
+	return strcmp(text, digest_hex(digest, own)) == 0;
+}
+
+bool manifest_same_template(const json_t *manifest, const struct template *template)
+{
+	return is_digest(text_of(json_object_get(manifest, "template"), "sha256"),
+			 &template->digest) &&
+	       json_integer_value(json_object_get(manifest, "build_format")) ==
+		       TEMPLATE_BUILD_FORMAT;
+}
+
+bool manifest_same_metadata(const json_t *manifest, const struct metadata *metadata)
+{
+	const json_t *rows = json_object_get(manifest, "repositories");
+
+	if (json_array_size(rows) != metadata->repository_count)
+		return false;
+	for (size_t i = 0; i < metadata->repository_count; i++) {
+		const struct metadata_repository *repository = &metadata->repositories[i];
+		const json_t *row = json_array_get(rows, i);
+		if (strcmp(text_of(row, "repository"), repository->source->text) != 0 ||
+		    !is_digest(text_of(row, "sha256"), &repository->top))
+			return false;
+	}
+	return true;
+}
+
+bool manifest_same_plan(const json_t *manifest, const struct plan *plan)
+{
+	struct digest digest;
+	plan_digest(plan, &digest);
+	return is_digest(text_of(manifest, "plan_sha256"), &digest);
+}
+
+static bool read_digest(const json_t *row, struct digest *ret)
+{
+	static const enum digest_kind kinds[] = { DIGEST_SHA256, DIGEST_SHA512, DIGEST_SHA1,
+						  DIGEST_MD5 };
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const char *hex = text_of(row, digest_kind_name(kinds[i]));
+		if (*hex)
+			return digest_parse(ret, kinds[i], hex, strlen(hex));
+	}
+	return false;
+}
+
+int manifest_installed(const json_t *manifest, struct installed *ret, struct error *err)
+{
+	const json_t *rows = json_object_get(manifest, "packages");
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		struct installed_package package = {
+			.name = (char *)text_of(row, "name"),
+			.version = (char *)text_of(row, "version"),
+			.arch = (char *)text_of(row, "arch"),
+			.essential = json_is_true(json_object_get(row, "essential")),
+		};
+		if (!*package.name || !*package.version || !*package.arch ||
+		    !read_digest(row, &package.digest))
+			return error_set(err, ERROR_TRUST,
+					 "the manifest's package number %zu is none", i);
+		snprintf(package.signer, sizeof(package.signer), "%s", text_of(row, "signer"));
+		installed_add(ret, &package);
+	}
+	if (!ret->count)
+		return error_set(err, ERROR_TRUST, "the manifest lists no packages");
+	return 0;
 }

@@ -26,7 +26,6 @@ static const struct {
 	{ "localupdate", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
 	{ "status", ERROR_UNSUPPORTED, "\"vzpkg resolve\" shows what a build would get" },
 	{ "clean", ERROR_UNSUPPORTED, "packages are below TEMPLATE/pm" },
-	{ "update-cache", ERROR_UNSUPPORTED, "\"vzpkg create-cache --force\" builds it anew" },
 	{ "update-appcache", ERROR_UNSUPPORTED, "\"vzpkg create-appcache\" builds it" },
 	{ "remove-appcache", ERROR_UNSUPPORTED, "\"vzpkg remove-cache\" removes a cache" },
 	{ "list-appcache", ERROR_UNSUPPORTED, "\"vzpkg list\" lists all caches" },

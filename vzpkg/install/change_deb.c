@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "vzpkg/install/change.h"
+#include "vzpkg/install/clean.h"
 #include "vzpkg/install/deb_archive.h"
 #include "vzpkg/install/dpkg_database.h"
 #include "vzpkg/install/dpkg_overrides.h"
@@ -283,6 +284,7 @@ static int look_after(struct changer *changer, struct error *err)
 				 differences.text);
 	change_names(job, 1U << CHANGE_ADD | 1U << CHANGE_REPLACE, &names);
 	if (check_obsolete(changer, err) < 0 ||
+	    clean_tree(job->tree, err) < 0 ||
 	    tree_state_read(&changer->session, &changer->after, err) < 0 ||
 	    tree_check(&changer->session, &changer->before, &changer->after, &names, err) < 0 ||
 	    change_verify(&changer->session, verify, &names, &lines, err) < 0 ||

@@ -18,6 +18,8 @@ void installed_add(struct installed *installed, const struct installed_package *
 		.digest = package->digest,
 		.essential = package->essential,
 	};
+	memcpy(installed->packages[installed->count - 1].signer, package->signer,
+	       sizeof(package->signer));
 }
 
 void installed_release(struct installed *installed)
@@ -41,7 +43,7 @@ struct named {
 
 struct comparison {
 	const struct installed *installed;
-	const struct plan *plan;
+	struct plan *plan;
 	struct named *names;
 	bool *used; /* of each installed package: the plan has something for it */
 	bool *met; /* of each package of the plan: it is installed already */
@@ -104,10 +106,15 @@ static const struct installed_package *take(struct comparison *comparison,
 
 static void compare(struct comparison *comparison, struct difference *ret)
 {
-	const struct plan *plan = comparison->plan;
+	struct plan *plan = comparison->plan;
 
-	for (size_t i = 0; i < plan->count; i++)
-		comparison->met[i] = take(comparison, &plan->packages[i], is_same);
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_package *now = &plan->packages[i];
+		const struct installed_package *before = take(comparison, now, is_same);
+		comparison->met[i] = before;
+		if (before && !*now->signer)
+			memcpy(now->signer, before->signer, sizeof(now->signer));
+	}
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct plan_package *now = &plan->packages[i];
 		if (comparison->met[i])
@@ -128,8 +135,7 @@ static void compare(struct comparison *comparison, struct difference *ret)
 			};
 }
 
-void difference_make(const struct installed *installed, const struct plan *plan,
-		     struct difference *ret)
+void difference_make(const struct installed *installed, struct plan *plan, struct difference *ret)
 {
 	autofree bool *used = xcalloc(installed->count + 1, sizeof(*used));
 	autofree bool *met = xcalloc(plan->count + 1, sizeof(*met));

@@ -13,6 +13,7 @@ struct installed_package {
 	char *name, *version, *arch;
 	struct digest digest; /* of the package file; of no kind: not known */
 	bool essential;
+	char signer[41]; /* fingerprint of the key that signed it; "": not known */
 };
 
 struct installed {
@@ -45,10 +46,9 @@ struct difference {
 
 #define DIFFERENCE_INIT ((struct difference){ 0 })
 
-/* `installed` must outlive the result. A package is the same if name, version, architecture and, as far as it is known,
+/* What is known of who signed the packages that stay goes into the plan. `installed` must outlive the result. A package is the same if name, version, architecture and, as far as it is known,
  * the file's digest are. */
-void difference_make(const struct installed *installed, const struct plan *plan,
-		     struct difference *ret);
+void difference_make(const struct installed *installed, struct plan *plan, struct difference *ret);
 void difference_release(struct difference *difference);
 
 size_t difference_count(const struct difference *difference, enum change_kind kind);
