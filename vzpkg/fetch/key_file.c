@@ -9,20 +9,43 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-static int failed(const char *path, gpgme_error_t number, struct error *err)
+static int failed(const char *name, gpgme_error_t number, struct error *err)
 {
-	return error_set(err, ERROR_SYSTEM, "reading the keys in %s: %s", path,
+	return error_set(err, ERROR_SYSTEM, "reading the keys in %s: %s", name,
 			 gpgme_strerror(number));
 }
 
-static gpgme_error_t list_keys(gpgme_ctx_t context, gpgme_data_t data, struct strvec *fingerprints)
+static bool is_rsa(gpgme_pubkey_algo_t algorithm)
+{
+	return algorithm == GPGME_PK_RSA || algorithm == GPGME_PK_RSA_S;
+}
+
+static void add(struct key_list *list, gpgme_key_t key)
+{
+	gpgme_subkey_t primary = key->subkeys;
+
+	list->keys = xgrow(list->keys, list->count, &list->capacity, sizeof(*list->keys));
+	list->keys[list->count++] = (struct key_info){
+		.fingerprint = xstrdup(key->fpr),
+		.user = xstrdup(key->uids && key->uids->uid ? key->uids->uid : ""),
+		.bits = primary ? primary->length : 0,
+		.rsa = primary && is_rsa(primary->pubkey_algo),
+		.dsa = primary && primary->pubkey_algo == GPGME_PK_DSA,
+		.revoked = key->revoked,
+		.secret = key->secret,
+		.created = primary && primary->timestamp > 0 ? primary->timestamp : 0,
+		.expires = primary && primary->expires > 0 ? primary->expires : 0,
+	};
+}
+
+static gpgme_error_t list_keys(gpgme_ctx_t context, gpgme_data_t data, struct key_list *list)
 {
 	gpgme_key_t key;
 	gpgme_error_t number = gpgme_op_keylist_from_data_start(context, data, 0);
 
 	while (!number && !(number = gpgme_op_keylist_next(context, &key))) {
 		if (key->fpr)
-			strvec_push(fingerprints, key->fpr);
+			add(list, key);
 		gpgme_key_unref(key);
 	}
 	return gpgme_err_code(number) == GPG_ERR_EOF ? 0 : number;
@@ -34,41 +57,76 @@ static gpgme_error_t use_home(gpgme_ctx_t context, const char *home)
 	return gpgme_ctx_set_engine_info(context, GPGME_PROTOCOL_OpenPGP, NULL, home);
 }
 
-static int read_keys(const char *path, const char *home, struct strvec *fingerprints,
-		     struct error *err)
+/* Takes `data`, which may be NULL if `number` says why. */
+static int read_keys(const char *name, gpgme_data_t data, gpgme_error_t number, const char *home,
+		     struct key_list *list, struct error *err)
 {
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t before = fingerprints->count;
+	size_t before = list->count;
 	gpgme_ctx_t context = NULL;
+
+	if (!number)
+		number = gpgme_new(&context);
+	if (!number)
+		number = use_home(context, home);
+	if (!number)
+		number = list_keys(context, data, list);
+	gpgme_data_release(data);
+	gpgme_release(context);
+	if (number)
+		return failed(name, number, err);
+	if (list->count == before)
+		return error_set(err, ERROR_PARSE, "%s holds no OpenPGP key", name);
+	return 0;
+}
+
+static int read_in_home(const char *name, gpgme_data_t data, gpgme_error_t number,
+			struct key_list *list, struct error *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	autofree char *home = xasprintf("%s/vzpkg-keys.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+
+	if (!mkdtemp(home)) {
+		gpgme_data_release(data);
+		return error_errno(err, errno, "creating %s", home);
+	}
+	int ret = read_keys(name, data, number, home, list, err);
+	tree_remove(AT_FDCWD, home, NULL);
+	return ret;
+}
+
+int key_text_list(const char *name, const void *text, size_t size, struct key_list *list,
+		  struct error *err)
+{
+	gpgme_data_t data = NULL;
+
+	gpgme_check_version(NULL);
+	gpgme_error_t number = gpgme_data_new_from_mem(&data, text, size, 0);
+	return read_in_home(name, data, number, list, err);
+}
+
+void key_list_release(struct key_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->keys[i].fingerprint);
+		free(list->keys[i].user);
+	}
+	free(list->keys);
+	*list = KEY_LIST_INIT;
+}
+
+int key_file_fingerprints(const char *path, struct strvec *fingerprints, struct error *err)
+{
+	AUTO(key_list_release) struct key_list list = KEY_LIST_INIT;
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
 	gpgme_data_t data = NULL;
 
 	if (fd < 0)
 		return error_errno(err, errno, "opening %s", path);
 	gpgme_check_version(NULL);
-	gpgme_error_t number = gpgme_new(&context);
-	if (!number)
-		number = use_home(context, home);
-	if (!number)
-		number = gpgme_data_new_from_fd(&data, fd);
-	if (!number)
-		number = list_keys(context, data, fingerprints);
-	gpgme_data_release(data);
-	gpgme_release(context);
-	if (number)
-		return failed(path, number, err);
-	if (fingerprints->count == before)
-		return error_set(err, ERROR_PARSE, "%s holds no OpenPGP key", path);
+	gpgme_error_t number = gpgme_data_new_from_fd(&data, fd);
+	if (read_in_home(path, data, number, &list, err) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count; i++)
+		strvec_push(fingerprints, list.keys[i].fingerprint);
 	return 0;
-}
-
-int key_file_fingerprints(const char *path, struct strvec *fingerprints, struct error *err)
-{
-	const char *tmp = getenv("TMPDIR");
-	autofree char *home = xasprintf("%s/vzpkg-keys.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-
-	if (!mkdtemp(home))
-		return error_errno(err, errno, "creating %s", home);
-	int ret = read_keys(path, home, fingerprints, err);
-	tree_remove(AT_FDCWD, home, NULL);
-	return ret;
 }
