@@ -16,7 +16,8 @@ CC ?= cc
 VERSION := 0.1.0
 
 LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/area runtime/life \
-	runtime/access vzpkg/fetch vzpkg vzpkg/metadata vzpkg/resolve vzpkg/cache vzpkg/install
+	runtime/access vzpkg/fetch vzpkg vzpkg/import vzpkg/metadata vzpkg/resolve vzpkg/cache \
+	vzpkg/install
 
 PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext \
 	libxml-2.0 rpm modulemd-2.0 liblzma zlib

@@ -25,6 +25,8 @@ static const struct command *const commands[] = {
 	&command_pin,          &command_unpin,
 	&command_diff,         &command_fetch,
 	&command_update_cache, &command_update_metadata,
+	&command_lint,         &command_import_metadata,
+	&command_install,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -167,6 +169,7 @@ static int completion(struct error *err)
 			.options = commands[i]->options,
 			.operands = strstr(commands[i]->operands, "TEMPLATE") ? COMPLETE_TEMPLATES
 				    : strstr(commands[i]->operands, "VE")     ? COMPLETE_VES
+				    : strstr(commands[i]->operands, "DIR")    ? COMPLETE_FILES
 									      : COMPLETE_NOTHING,
 		};
 	struct completion completion = { .program = "vzpkg",

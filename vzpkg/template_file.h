@@ -1,6 +1,7 @@
 /*
  * The text files of template metadata: where they are found, their lines, and what happens to
- * mistakes in them. For vzpkg/template*.c only.
+ * mistakes in them. For vzpkg/template*.c and
+ * vzpkg/import/ only.
  */
 #pragma once
 

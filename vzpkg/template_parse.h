@@ -1,6 +1,7 @@
 /*
  * What the lines of template metadata mean: each kind of file takes its lines into the template that
- * is being loaded. For vzpkg/template*.c only.
+ * is being loaded. For vzpkg/template*.c and
+ * vzpkg/import/ only.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /*
- * Repository lines of template metadata. For vzpkg/template*.c only.
+ * Repository lines of template metadata. For vzpkg/template*.c and
+ * vzpkg/import/ only.
  */
 #pragma once
 

@@ -36,6 +36,7 @@ extern const struct command command_create_cache;
 extern const struct command command_diff;
 extern const struct command command_history;
 extern const struct command command_fetch;
+extern const struct command command_import_metadata;
 extern const struct command command_info;
 extern const struct command command_install;
 extern const struct command command_lint;

@@ -3,19 +3,12 @@
  */
 #include "base/cleanup.h"
 #include "vzpkg/cmd/command.h"
+#include "vzpkg/cmd/finding.h"
 
 static void found(bool is_error, const char *file, unsigned line, const char *text, void *data)
 {
 	struct command_result *ret = data;
-
-	if (line)
-		strbuf_addf(&ret->text, "%s:%u: ", file, line);
-	else
-		strbuf_addf(&ret->text, "%s: ", file);
-	strbuf_addf(&ret->text, "%s: %s\n", is_error ? "error" : "warning", text);
-	json_array_append_new(ret->json, json_pack("{s:s s:s s:I s:s}", "level",
-						   is_error ? "error" : "warning", "file", file,
-						   "line", (json_int_t)line, "text", text));
+	finding_add(is_error, file, line, text, &ret->text, ret->json);
 }
 
 static int run(struct app *app, const struct strvec *operands, struct command_result *ret,
