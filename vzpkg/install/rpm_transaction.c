@@ -35,11 +35,10 @@ enum { TIME_LIMIT_S = 1800, OUTPUT_KEPT = 4096, PROBLEMS_SHOWN = 12 };
  */
 enum { MARK = 1 };
 enum event {
-	EVENT_ELEMENT = 'e', /* "DONE NAME": packages that are installed */
+	EVENT_ELEMENT = 'e', /* "DONE NAME": so many packages are installed, this one is next */
 	EVENT_SCRIPT = 's', /* NAME: what follows is printed by a script of it */
 	EVENT_WARNING = 'w', /* TEXT */
-	EVENT_FAILED_SCRIPT =
-		'f', /* TEXT: a script failed, and the package is installed all the same */
+	EVENT_FAILED_SCRIPT = 'f', /* TAG: it failed, and the package is installed all the same */
 	EVENT_NODE = 'n', /* PATH: a device node that was left out */
 	EVENT_DATABASE = 'd', /* 0 or 1, PATH */
 };
@@ -95,13 +94,11 @@ static const char *script_name(rpm_loff_t tag)
 static void script_failed(struct transaction *transaction, const void *header, rpm_loff_t tag,
 			  rpm_loff_t total)
 {
-	autofree char *text =
-		xasprintf("%s: its script %s failed", name_of(header), script_name(tag));
-
 	if (total == RPMRC_OK)
-		send(transaction, EVENT_FAILED_SCRIPT, text);
+		send(transaction, EVENT_FAILED_SCRIPT, script_name(tag));
 	else if (!transaction->failed)
-		transaction->failed = xstrdup(text);
+		transaction->failed =
+			xasprintf("%s: its script %s failed", name_of(header), script_name(tag));
 }
 
 static void *notify(const void *header, const rpmCallbackType what, const rpm_loff_t amount,
@@ -404,6 +401,22 @@ static int run_transaction(struct transaction *transaction, struct error *err)
 	return status != 0 ? transaction_failed(transaction, err) : 0;
 }
 
+/* What librpm warned of, each once. Scripts that failed are told of with what they printed. */
+static void send_warnings(const struct transaction *transaction)
+{
+	AUTO(strvec_release) struct strvec sent = STRVEC_INIT;
+
+	for (const char *line = transaction->said.text; *line;) {
+		size_t length = strcspn(line, "\n");
+		autofree char *text = xstrndup(line, length);
+		line += length + (line[length] == '\n');
+		if (!*text || strstr(text, " scriptlet failed, ") || strvec_contains(&sent, text))
+			continue;
+		send(transaction, EVENT_WARNING, text);
+		strvec_push(&sent, text);
+	}
+}
+
 /* rpm writes its scripts there. */
 static int make_folders(struct error *err)
 {
@@ -429,6 +442,7 @@ static int inside(void *data, int channel, struct error *err)
 	transaction->ts = make_ts(transaction);
 	if (run_transaction(transaction, err) < 0 || finish_fifos(transaction->ts, err) < 0)
 		return -1;
+	send_warnings(transaction);
 	import_keys(transaction);
 	return hand_over(transaction, err);
 }
@@ -459,7 +473,7 @@ static void take_event(struct transaction *transaction, enum event event, const 
 		break;
 	case EVENT_FAILED_SCRIPT:
 		transaction->outcome->scripts_failed++;
-		report_warning(report, transaction->script_of, "%s%s%s", text,
+		report_warning(report, transaction->script_of, "its script %s failed%s%s", text,
 			       transaction->output.length ? "; it printed:" : "",
 			       transaction->output.text);
 		break;
@@ -468,7 +482,7 @@ static void take_event(struct transaction *transaction, enum event event, const 
 		break;
 	case EVENT_NODE:
 		report_warning(report, text,
-			       "the device node %s was left out: a VE has its own in /dev", text);
+			       "this device node was left out: a VE has its own in /dev");
 		break;
 	case EVENT_DATABASE:
 		take_database(transaction, text);
@@ -594,5 +608,6 @@ int rpm_transaction_run(struct session *session, const struct rpm_options *optio
 	if (ve_call(session->ve, inside, &transaction, transaction.files, count, receive,
 		    session->job->time_limit_s ?: TIME_LIMIT_S, err) < 0)
 		return explain(&transaction, err);
+	report_progress(session->job->report, count, NULL); /* librpm tells when one begins */
 	return 0;
 }
