@@ -184,6 +184,12 @@ def settle_links(files):
             file.inode, file.data, file.mode = first.inode, first.data, first.mode
 
 
+def archive_order(files):
+    """As rpmbuild writes them: hard links of one file follow each other, at the place of the last."""
+    last = {file.inode: number for number, file in enumerate(files)}
+    return [files[number] for number in sorted(range(len(files)), key=lambda number: (last[files[number].inode], number))]
+
+
 def cpio(files):
     """newc; of hard links the last one has the content."""
     out, seen = b"", {}
@@ -191,7 +197,7 @@ def cpio(files):
     for file in files:
         counts[file.inode] = counts.get(file.inode, 0) + 1
     chunks = []
-    for file in [file for file in files if not file.flags & FLAGS["ghost"]] + [None]:
+    for file in [file for file in archive_order(files) if not file.flags & FLAGS["ghost"]] + [None]:
         name = b"./" + file.path.encode()[1:] if file else b"TRAILER!!!"
         data = file.payload() if file else b""
         inode = file.inode if file else 0
