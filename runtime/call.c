@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/personality.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ struct call {
 	const int *keep;
 	size_t keep_count;
 	void (*receive)(const void *bytes, size_t size, void *data);
-	int64_t deadline_ms; /* of CLOCK_MONOTONIC; 0: none */
+	unsigned time_limit_s; /* 0: none */
+	int64_t deadline_ms; /* of CLOCK_MONOTONIC */
 	int channel[2], failure[2]; /* pipes: what the function writes; its error */
 };
 
@@ -137,27 +139,43 @@ static int64_t now_ms(void)
 /* For poll(). */
 static int time_left(const struct call *call)
 {
-	if (!call->deadline_ms)
+	if (!call->time_limit_s)
 		return -1;
 	int64_t left = call->deadline_ms - now_ms();
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
-static int listen_to(const struct call *call, struct strbuf *failure, struct error *err)
+static int too_late(const struct call *call, struct error *err)
 {
+	error_set(err, ERROR_TIME_LIMIT, "it did not end within %u s and was killed",
+		  call->time_limit_s);
+	return error_hint(err, "it may wait for input or for a service; see what it printed last");
+}
+
+/* Until the function has ended: what it has started may live on, with our pipes open. */
+static int listen_to(const struct call *call, int pidfd, struct strbuf *failure, struct error *err)
+{
+	enum { LAST_READS = 32 }; /* more than a pipe holds */
 	struct pollfd polled[] = {
 		{ .fd = call->channel[0], .events = POLLIN },
 		{ .fd = call->failure[0], .events = POLLIN },
 		{ .fd = interrupt_fd(), .events = POLLIN },
+		{ .fd = pidfd, .events = POLLIN },
 	};
-	while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-		int ready = poll(polled, 3, time_left(call));
+	bool ended = false;
+
+	for (int last = 0; last < LAST_READS; last += ended) {
+		int ready = poll(polled, 4, ended ? 0 : time_left(call));
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, errno, "waiting for a process in the VE");
 		if (ready == 0)
-			return error_set(err, ERROR_TIME_LIMIT, "it took longer than allowed");
+			return ended ? 0 : too_late(call, err);
 		if (interrupt_check(err) < 0)
 			return -1;
+		if (polled[3].revents) {
+			ended = true;
+			polled[3].fd = -1;
+		}
 		if (polled[0].revents && !pass_on(call))
 			polled[0].fd = -1;
 		if (polled[1].revents && !take_failure(call, failure))
@@ -182,7 +200,9 @@ static int supervise(struct ve *ve, struct call *call, pid_t child, struct error
 	int status;
 	close(steal_fd(&call->channel[1]));
 	close(steal_fd(&call->failure[1]));
-	int result = listen_to(call, &failure, err);
+	autoclose int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+	int result = pidfd < 0 ? error_errno(err, errno, "opening a process in the VE")
+			       : listen_to(call, pidfd, &failure, err);
 	if (result < 0) {
 		kill(child, SIGKILL);
 		ve_kill(ve);
@@ -203,7 +223,8 @@ int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fd
 		.keep = keep_fds,
 		.keep_count = keep_count,
 		.receive = receive,
-		.deadline_ms = time_limit_s ? now_ms() + (int64_t)time_limit_s * 1000 : 0,
+		.time_limit_s = time_limit_s,
+		.deadline_ms = now_ms() + (int64_t)time_limit_s * 1000,
 		.channel = { -1, -1 },
 		.failure = { -1, -1 },
 	};

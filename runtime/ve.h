@@ -116,7 +116,7 @@ int ve_run(struct ve *ve, const struct ve_command *command, struct ve_result *re
 /*
  * Runs a function of ours in a forked child inside the VE's namespaces, as its root, with its root
  * as "/", keeping the descriptors in keep_fds open. What it writes with write() to `channel` arrives
- * in `receive` piece by piece. For package managers that are a library. After `time_limit_s` (0: none) the whole VE
+ * in `receive` piece by piece. Processes that it leaves behind live on in the VE. For package managers that are a library. After `time_limit_s` (0: none) the whole VE
  * is killed: ERROR_TIME_LIMIT.
  */
 typedef int ve_function(void *data, int channel, struct error *err);

@@ -297,6 +297,34 @@ static void function_fails(void **state)
 	error_clear(&err);
 }
 
+/* A process that has our pipe, and never stops writing to it. */
+static int leave_behind(void *data, int channel, struct error *err)
+{
+	(void)data;
+	(void)err;
+	pid_t child = fork();
+	for (int i = 0; child == 0 && i < 30000; i++) {
+		dprintf(channel, "still here\n");
+		usleep(1000);
+	}
+	if (child == 0)
+		_exit(0);
+	dprintf(channel, "done\n");
+	return child < 0 ? error_errno(err, errno, "forking") : 0;
+}
+
+static void function_leaves_a_process_behind(void **state)
+{
+	(void)state;
+	struct error err = ERROR_INIT;
+	struct shared shared = { .got = STRBUF_INIT };
+	time_t begun = time(NULL);
+	assert_done(ve_call(ve, leave_behind, &shared, NULL, 0, collect, 20, &err), &err);
+	assert_true(time(NULL) - begun < 10);
+	assert_non_null(strstr(shared.got.text, "done\n"));
+	strbuf_release(&shared.got);
+}
+
 /* ---- signals to us: in a child of the test, since they are for good --------------------------- */
 
 static int wait_forever(void *data, int channel, struct error *err)
@@ -381,6 +409,7 @@ int main(void)
 		TEST(time_limit),
 		TEST(function_runs_inside),
 		TEST(function_fails),
+		TEST(function_leaves_a_process_behind),
 		TEST(signals_end_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
