@@ -7,25 +7,35 @@
 #include <rpm/rpmmacro.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
 #define CONFIG "/usr/lib/rpm"
 
 static struct strbuf *listener;
+static pid_t listening;
 static int importance;
 
 static int take_message(rpmlogRec record, rpmlogCallbackData data)
 {
+	const char *text = rpmlogRecMessage(record);
+
 	(void)data;
-	if (listener && (int)rpmlogRecPriority(record) <= importance)
-		strbuf_adds(listener, rpmlogRecMessage(record));
-	return 0; /* not printed */
+	if (!listener || (int)rpmlogRecPriority(record) > importance)
+		return 0; /* not printed */
+	/* A child that was to become a script, and says why it cannot: with the script's output, which is ours to see. */
+	if (getpid() != listening)
+		(void)!write(STDERR_FILENO, text, strlen(text));
+	else
+		strbuf_adds(listener, text);
+	return 0;
 }
 
 void rpm_library_listen(struct strbuf *text, int level)
 {
 	listener = text;
+	listening = getpid();
 	importance = level;
 }
 
