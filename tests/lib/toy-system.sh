@@ -17,7 +17,6 @@ toy_essential() {
 		Make-Members:
 		 copy bin/busybox $busybox
 		 script sbin/ldconfig #!/bin/sh
-		 script usr/bin/dpkg-deb #!/bin/sh
 		 file etc/passwd root:x:0:0:root:/root:/bin/sh
 		 file etc/group root:x:0:
 		 file etc/apt/placeholder
@@ -25,7 +24,7 @@ toy_essential() {
 		 dir root
 	EOT
 	for file in ash cat chmod cp dd diff dirname dmesg echo find grep head kill ln ls mkdir mkfifo mknod mount mv nc \
-		readlink rm rmdir sed setsid sh sleep start-stop-daemon tar touch tr wc; do
+		readlink rm rmdir sed setsid sh sleep start-stop-daemon touch tr wc; do
 		echo " symlink bin/$file busybox"
 	done
 	cat <<-EOT
@@ -36,8 +35,11 @@ toy_essential() {
 		Make-Compression: gz
 		Make-Members:
 		 copy usr/bin/dpkg $(command -v dpkg)
+		 copy usr/bin/dpkg-deb $(command -v dpkg-deb)
+		 copy usr/bin/dpkg-split $(command -v dpkg-split)
+		 copy usr/bin/tar $(command -v tar)
 	EOT
-	ldd "$(command -v dpkg)" | grep -oE '/[^ ]+' | sort -u | while read -r file; do
+	ldd "$(command -v dpkg)" "$(command -v dpkg-deb)" "$(command -v tar)" | grep -oE '/[^ ]+\.so[^ ]*' | sort -u | while read -r file; do
 		echo " copy ${file#/} $(readlink -f "$file")"
 	done
 }

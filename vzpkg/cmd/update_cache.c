@@ -199,6 +199,17 @@ static bool is_worth_a_build(const struct error *why)
 	       why->kind == ERROR_TIME_LIMIT || why->kind == ERROR_BAD_TEMPLATE;
 }
 
+/* Without what a script has printed, which was shown. */
+static char *first_line(const char *message)
+{
+	static const char printed[] = "; it printed:";
+	size_t length = strcspn(message, "\n"), tail = sizeof(printed) - 1;
+
+	if (length > tail && strncmp(message + length - tail, printed, tail) == 0)
+		length -= tail;
+	return xstrndup(message, length);
+}
+
 static int from_before(struct refresh *refresh, struct cache_build *build, struct error *err)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
@@ -210,9 +221,13 @@ static int from_before(struct refresh *refresh, struct cache_build *build, struc
 		error_move(err, &why);
 		return -1;
 	}
-	report_info(refresh->app->report, "%s: a refresh is not enough: %s",
-		    refresh->template->text, why.message);
-	refresh->clean_reason = xstrdup(why.message);
+	if (why.kind == ERROR_GATE)
+		report_info(refresh->app->report, "%s: a refresh is not enough: %s",
+			    refresh->template->text, why.message);
+	else
+		report_warning(refresh->app->report, refresh->template->text,
+			       "the refresh failed, and it is built from nothing: %s", why.message);
+	refresh->clean_reason = first_line(why.message);
 	/* All but the plan is made anew. */
 	build->solved = APP_PLAN_INIT;
 	cache_build_release(build);
