@@ -36,9 +36,10 @@ enum { TIME_LIMIT_S = 1800, OUTPUT_KEPT = 4096, PROBLEMS_SHOWN = 12 };
 enum { MARK = 1 };
 enum event {
 	EVENT_ELEMENT = 'e', /* "DONE NAME": so many packages are installed, this one is next */
-	EVENT_SCRIPT = 's', /* NAME: what follows is printed by a script of it */
+	EVENT_SCRIPT = 's', /* "NAME TAG": what follows is printed by this script of it */
+	EVENT_SCRIPT_END = 't',
 	EVENT_WARNING = 'w', /* TEXT */
-	EVENT_FAILED_SCRIPT = 'f', /* TAG: it failed, and the package is installed all the same */
+	EVENT_FAILED_SCRIPT = 'f', /* WHY: it failed, and the package is installed all the same */
 	EVENT_NODE = 'n', /* PATH: a device node that was left out */
 	EVENT_DATABASE = 'd', /* 0 or 1, PATH */
 };
@@ -54,14 +55,15 @@ struct transaction {
 	int channel;
 	rpmts ts;
 	struct strbuf said; /* by librpm: warnings and errors */
+	size_t said_before; /* the script in progress */
 	struct strbuf shared; /* paths that librpm leaves alone, ":" between them */
 	char *failed; /* the package whose script or files failed it */
 
 	/* In the parent. */
 	struct strbuf pending; /* the beginning of a line */
 	struct strbuf output; /* the end of what the script in progress has printed */
-	char *script_of;
-	size_t installed;
+	char *script_of, *script; /* the last one's package and tag */
+	bool script_runs;
 };
 
 /* ---- in the VE: events --------------------------------------------------------------------------------- */
@@ -90,15 +92,38 @@ static const char *script_name(rpm_loff_t tag)
 	return name && *name != '(' ? name : "trigger";
 }
 
+/* What librpm has said of the script: "%post(NAME) scriptlet failed, exit status 1", or its own words if it is in Lua. */
+static char *why_failed(const struct transaction *transaction)
+{
+	static const char known[] = " scriptlet failed, ";
+	const char *text = transaction->said.text + transaction->said_before;
+	const char *status = strstr(text, known);
+
+	if (status)
+		text = status + strlen(known);
+	return xstrndup(text, strcspn(text, "\n"));
+}
+
 /* `total` says whether the package is lost by it. */
 static void script_failed(struct transaction *transaction, const void *header, rpm_loff_t tag,
 			  rpm_loff_t total)
 {
-	if (total == RPMRC_OK)
-		send(transaction, EVENT_FAILED_SCRIPT, script_name(tag));
-	else if (!transaction->failed)
+	if (total == RPMRC_OK) {
+		autofree char *why = why_failed(transaction);
+		send(transaction, EVENT_FAILED_SCRIPT, why);
+		strbuf_truncate(&transaction->said, transaction->said_before);
+	} else if (!transaction->failed) {
 		transaction->failed =
 			xasprintf("%s: its script %s failed", name_of(header), script_name(tag));
+	}
+}
+
+static void script_begins(struct transaction *transaction, const void *header, rpm_loff_t tag)
+{
+	autofree char *text = xasprintf("%s %s", name_of(header), script_name(tag));
+
+	transaction->said_before = transaction->said.length;
+	send(transaction, EVENT_SCRIPT, text);
 }
 
 static void *notify(const void *header, const rpmCallbackType what, const rpm_loff_t amount,
@@ -123,7 +148,10 @@ static void *notify(const void *header, const rpmCallbackType what, const rpm_lo
 		break;
 	}
 	case RPMCALLBACK_SCRIPT_START:
-		send(transaction, EVENT_SCRIPT, name_of(header));
+		script_begins(transaction, header, amount);
+		break;
+	case RPMCALLBACK_SCRIPT_STOP:
+		send(transaction, EVENT_SCRIPT_END, "");
 		break;
 	case RPMCALLBACK_SCRIPT_ERROR:
 		script_failed(transaction, header, amount, total);
@@ -167,11 +195,15 @@ static int problems(struct transaction *transaction, const char *what, struct er
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	rpmps set = rpmtsProblems(transaction->ts);
 	rpmpsi iterator = rpmpsInitIterator(set);
+	enum error_kind kind = ERROR_INSTALL;
 	rpmProblem problem;
 	unsigned count = 0;
 
 	while ((problem = rpmpsiNext(iterator))) {
 		autofree char *line = rpmProblemString(problem);
+		rpmProblemType type = rpmProblemGetType(problem);
+		if (type == RPMPROB_DISKSPACE || type == RPMPROB_DISKNODES)
+			kind = ERROR_NO_SPACE;
 		if (count++ < PROBLEMS_SHOWN)
 			strbuf_addf(&text, "\n    %s", line);
 	}
@@ -179,11 +211,12 @@ static int problems(struct transaction *transaction, const char *what, struct er
 	rpmpsFree(set);
 	if (!count)
 		return 0;
-	error_set(err, ERROR_INSTALL, "%s: %u problem%s:%s%s", what, count, count == 1 ? "" : "s",
-		  text.text, count > PROBLEMS_SHOWN ? "\n    …" : "");
-	return error_hint(
-		err,
-		"leave one of the packages out of the list, or tell the owner of the repository");
+	error_set(err, kind, "%s: %u problem%s:%s%s", what, count, count == 1 ? "" : "s", text.text,
+		  count > PROBLEMS_SHOWN ? "\n    …" : "");
+	return error_hint(err, kind == ERROR_NO_SPACE
+				       ? HINT_DISK_FULL
+				       : "leave one of the packages out of the list, or tell the "
+					 "owner of the repository");
 }
 
 /* A node cannot be made in a VE, and the template would not keep it: librpm leaves it alone, and its database says so. */
@@ -378,7 +411,7 @@ static int transaction_failed(const struct transaction *transaction, struct erro
 	if (transaction->failed)
 		error_subject(err, "%.*s", (int)strcspn(transaction->failed, ":"),
 			      transaction->failed);
-	return error_hint(err, "--verbose shows all that the packages' scripts printed");
+	return -1;
 }
 
 static int run_transaction(struct transaction *transaction, struct error *err)
@@ -401,7 +434,7 @@ static int run_transaction(struct transaction *transaction, struct error *err)
 	return status != 0 ? transaction_failed(transaction, err) : 0;
 }
 
-/* What librpm warned of, each once. Scripts that failed are told of with what they printed. */
+/* What librpm warned of, each once. */
 static void send_warnings(const struct transaction *transaction)
 {
 	AUTO(strvec_release) struct strvec sent = STRVEC_INIT;
@@ -410,7 +443,7 @@ static void send_warnings(const struct transaction *transaction)
 		size_t length = strcspn(line, "\n");
 		autofree char *text = xstrndup(line, length);
 		line += length + (line[length] == '\n');
-		if (!*text || strstr(text, " scriptlet failed, ") || strvec_contains(&sent, text))
+		if (!*text || strvec_contains(&sent, text))
 			continue;
 		send(transaction, EVENT_WARNING, text);
 		strvec_push(&sent, text);
@@ -458,6 +491,26 @@ static void take_database(struct transaction *transaction, const char *text)
 	outcome->database_path = xstrdup(strlen(text) > 2 ? text + 2 : "");
 }
 
+static void take_script(struct transaction *transaction, const char *text)
+{
+	const char *blank = strrchr(text, ' ') ?: "";
+
+	free(transaction->script_of);
+	free(transaction->script);
+	transaction->script_of = xstrndup(text, strlen(text) - strlen(blank));
+	transaction->script = xstrdup(*blank ? blank + 1 : "?");
+	transaction->script_runs = true;
+	strbuf_truncate(&transaction->output, 0);
+}
+
+static void take_failed_script(struct transaction *transaction, const char *why)
+{
+	transaction->outcome->scripts_failed++;
+	report_warning(transaction->session->job->report, transaction->script_of,
+		       "its script %s failed: %s%s%s", transaction->script ?: "?", why,
+		       transaction->output.length ? "; it printed:" : "", transaction->output.text);
+}
+
 static void take_event(struct transaction *transaction, enum event event, const char *text)
 {
 	struct report *report = transaction->session->job->report;
@@ -467,15 +520,13 @@ static void take_event(struct transaction *transaction, enum event event, const 
 		report_progress(report, strtoull(text, NULL, 10), strchr(text, ' ') ?: "");
 		break;
 	case EVENT_SCRIPT:
-		free(transaction->script_of);
-		transaction->script_of = xstrdup(text);
-		strbuf_truncate(&transaction->output, 0);
+		take_script(transaction, text);
+		break;
+	case EVENT_SCRIPT_END:
+		transaction->script_runs = false;
 		break;
 	case EVENT_FAILED_SCRIPT:
-		transaction->outcome->scripts_failed++;
-		report_warning(report, transaction->script_of, "its script %s failed%s%s", text,
-			       transaction->output.length ? "; it printed:" : "",
-			       transaction->output.text);
+		take_failed_script(transaction, text);
 		break;
 	case EVENT_WARNING:
 		report_warning(report, NULL, "%s", text);
@@ -562,22 +613,47 @@ static void transaction_release(struct transaction *transaction)
 			close(transaction->files[i]);
 	free(transaction->files);
 	free(transaction->script_of);
+	free(transaction->script);
 	strbuf_release(&transaction->pending);
 	strbuf_release(&transaction->output);
 	strbuf_release(&transaction->said);
 	strbuf_release(&transaction->shared);
 }
 
-/* The end of what the script printed is known here, and that it failed there. */
+/* librpm itself was killed, or had to be: by the script that ran then, if one did. */
+static void say_who_ran(const struct transaction *transaction, struct error *err)
+{
+	if (err->kind == ERROR_CHILD)
+		err->kind = ERROR_INSTALL;
+	if (!transaction->script_runs) {
+		error_wrap(err, "installing the packages");
+		return;
+	}
+	error_wrap(err, "%s: its script %s was running", transaction->script_of,
+		   transaction->script);
+	error_subject(err, "%s", transaction->script_of);
+}
+
+/* The end of what the script printed is known here, and whether the disk is full. */
 static int explain(const struct transaction *transaction, struct error *err)
 {
-	if (err && err->kind == ERROR_INSTALL && transaction->output.length && err->message) {
+	if (!err)
+		return -1;
+	if (err->kind == ERROR_CHILD || err->kind == ERROR_TIME_LIMIT)
+		say_who_ran(transaction, err);
+	else if (err->kind != ERROR_INSTALL)
+		return -1;
+	if (transaction->output.length) {
 		autofree char *message = steal_ptr(err->message);
 		err->message =
 			xasprintf("%s\n  %s printed:%s", message,
 				  transaction->script_of ?: "a script", transaction->output.text);
 	}
-	return -1;
+	if (err->kind == ERROR_INSTALL && space_used_up(transaction->session->job->tree)) {
+		err->kind = ERROR_NO_SPACE;
+		return error_hint(err, HINT_DISK_FULL);
+	}
+	return error_hint(err, "--verbose shows all that the packages' scripts printed");
 }
 
 void rpm_outcome_release(struct rpm_outcome *outcome)

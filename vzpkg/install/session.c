@@ -125,9 +125,7 @@ static int ended_badly(const struct session *session, const struct program *prog
 	else
 		error_set(err, kind, "%s: ended with status %d%s%s", program->what,
 			  WEXITSTATUS(result->status), said, printed);
-	return full ? error_hint(err, "the disk of TEMPLATE is full: free some space, or set "
-				      "TEMPLATE in vz.conf to another disk")
-		    : -1;
+	return full ? error_hint(err, HINT_DISK_FULL) : -1;
 }
 
 static const char *const *join_env(const struct session *session, const struct strvec *more,

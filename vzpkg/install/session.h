@@ -10,6 +10,10 @@
 
 /* Where job->packages is shown in the VE. */
 #define CHANGE_PACKAGES_TARGET "/.vzpkg-packages"
+/* Of an ERROR_NO_SPACE. */
+#define HINT_DISK_FULL                                                                          \
+	"the disk of TEMPLATE is full: free some space, or set TEMPLATE in vz.conf to another " \
+	"disk"
 
 struct session {
 	const struct install_job *job;
