@@ -17,16 +17,25 @@
 #include "vzpkg/exit_code.h"
 
 static const struct command *const commands[] = {
-	&command_create_cache, &command_create_appcache,
-	&command_remove_cache, &command_resolve,
-	&command_list,         &command_info,
-	&command_lint,         &command_install,
-	&command_history,      &command_rollback,
-	&command_pin,          &command_unpin,
-	&command_diff,         &command_fetch,
-	&command_update_cache, &command_update_metadata,
-	&command_lint,         &command_import_metadata,
+	&command_create_cache,
+	&command_create_appcache,
+	&command_update_cache,
+	&command_remove_cache,
+	&command_resolve,
+	&command_list,
+	&command_info,
+	&command_lint,
+	&command_import_metadata,
 	&command_install,
+	&command_history,
+	&command_diff,
+	&command_rollback,
+	&command_pin,
+	&command_unpin,
+	&command_gc,
+	&command_clean,
+	&command_fetch,
+	&command_update_metadata,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

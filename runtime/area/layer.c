@@ -4,20 +4,20 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/lock.h"
 #include "base/worker.h"
 #include "image/unpack.h"
+#include "runtime/area/layer_files.h"
 #include "runtime/namespace.h"
 #include "runtime/target.h"
-
-#define KNOWN ".known"
-#define UNPACKING ".unpacking"
 
 enum { UNPACK_TIMEOUT_S = 3600, SUM_LIMIT = 4096 };
 
@@ -107,13 +107,35 @@ int layer_unpack(const char *tarball, int tree, int userns, struct report *repor
 
 /* ---- the store ----------------------------------------------------------------------------------- */
 
-/* Changes with whatever changes the content. */
-static char *known_name(const struct stat *st)
+char *layer_known_name(const struct stat *st)
 {
-	return xasprintf(KNOWN "/%llx-%llx-%llx-%llx.%lx-%llx.%lx", (unsigned long long)st->st_dev,
-			 (unsigned long long)st->st_ino, (unsigned long long)st->st_size,
-			 (unsigned long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
-			 (unsigned long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+	return xasprintf(LAYER_KNOWN "/%llx-%llx-%llx-%llx.%lx-%llx.%lx",
+			 (unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+			 (unsigned long long)st->st_size, (unsigned long long)st->st_mtim.tv_sec,
+			 st->st_mtim.tv_nsec, (unsigned long long)st->st_ctim.tv_sec,
+			 st->st_ctim.tv_nsec);
+}
+
+/* Who collects layers locks one exclusively for a moment, and renames it: then the name is not this folder's any more. */
+static bool use(int layers, const char *digest, int dir)
+{
+	struct stat ours, there;
+	while (flock(dir, LOCK_SH) < 0)
+		if (errno != EINTR || interrupt_pending())
+			return false;
+	return fstat(dir, &ours) == 0 &&
+	       fstatat(layers, digest, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+static int open_used(int layers, const char *digest)
+{
+	autoclose int dir = openat(layers, digest, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir >= 0 && use(layers, digest, dir))
+		return steal_fd(&dir);
+	if (dir >= 0)
+		errno = ENOENT;
+	return -1;
 }
 
 static bool open_known(int layers, const char *known, struct layer *layer)
@@ -122,7 +144,7 @@ static bool open_known(int layers, const char *known, struct layer *layer)
 	if (length != 64)
 		return false;
 	layer->digest[64] = 0;
-	layer->dir = openat(layers, layer->digest, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	layer->dir = open_used(layers, layer->digest);
 	return layer->dir >= 0;
 }
 
@@ -132,8 +154,8 @@ static int open_layers(const struct host_config *host, struct error *err)
 	autoclose int dir = dir_open(AT_FDCWD, path, true, 0700, err);
 	if (dir < 0)
 		return -1;
-	if (mkdirat(dir, KNOWN, 0700) < 0 && errno != EEXIST)
-		return error_errno(err, errno, "creating %s/" KNOWN, path);
+	if (mkdirat(dir, LAYER_KNOWN, 0700) < 0 && errno != EEXIST)
+		return error_errno(err, errno, "creating %s/" LAYER_KNOWN, path);
 	return steal_fd(&dir);
 }
 
@@ -163,33 +185,39 @@ static int publish(int layers, const char *temporary, const char *known, struct 
 	/* All of it is on disk before it has a name that promises that. */
 	if (tree < 0 || syncfs(tree) < 0)
 		return error_errno(err, errno, "syncing the layer");
-	if (renameat(layers, temporary, layers, layer->digest) < 0 && errno != ENOTEMPTY &&
-	    errno != EEXIST)
-		return error_errno(err, errno, "renaming the layer to %s", layer->digest);
+	/* In use from the moment that it has its name. */
+	if (flock(tree, LOCK_SH) < 0)
+		return error_errno(err, errno, "locking the layer");
+	/* One that is there already may just be collected. */
+	for (unsigned i = 0; layer->dir < 0 && i < 10; i++) {
+		if (renameat(layers, temporary, layers, layer->digest) < 0 && errno != ENOTEMPTY &&
+		    errno != EEXIST)
+			return error_errno(err, errno, "renaming the layer to %s", layer->digest);
+		layer->dir = open_used(layers, layer->digest);
+	}
+	if (layer->dir < 0)
+		return error_errno(err, errno, "opening the layer %s", layer->digest);
 	unlinkat(layers, known, 0);
 	if (symlinkat(layer->digest, layers, known) < 0 && errno != EEXIST)
 		return error_errno(err, errno, "recording the layer %s", layer->digest);
-	layer->dir = openat(layers, layer->digest, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (layer->dir < 0)
-		return error_errno(err, errno, "opening the layer %s", layer->digest);
 	return 0;
 }
 
 static int make(int layers, const char *tarball, const char *known, struct report *report,
 		struct layer *layer, struct error *err)
 {
-	if (tree_remove(layers, UNPACKING, err) < 0)
+	if (tree_remove(layers, LAYER_UNPACKING, err) < 0)
 		return -1;
-	if (mkdirat(layers, UNPACKING, 0755) < 0)
+	if (mkdirat(layers, LAYER_UNPACKING, 0755) < 0)
 		return error_errno(err, errno, "creating a folder for the layer");
 	autoclose int tree =
-		openat(layers, UNPACKING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		openat(layers, LAYER_UNPACKING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (tree < 0)
 		return error_errno(err, errno, "opening a folder for the layer");
 	if (layer_unpack(tarball, tree, -1, report, layer->digest, err) < 0 ||
 	    check_sum(tarball, layer->digest, err) < 0)
 		return -1;
-	return publish(layers, UNPACKING, known, layer, err);
+	return publish(layers, LAYER_UNPACKING, known, layer, err);
 }
 
 static void say_waiting(const char *holder, void *data)
@@ -207,7 +235,7 @@ int layer_take(const struct host_config *host, const char *tarball, struct repor
 		return -1;
 	if (stat(tarball, &st) < 0)
 		return error_errno(err, errno, "looking at %s", tarball);
-	autofree char *known = known_name(&st);
+	autofree char *known = layer_known_name(&st);
 	if (open_known(layers, known, ret))
 		return 0;
 	if (lock_take(&lock, layers, ".lock", LOCK_EXCLUSIVE, UNPACK_TIMEOUT_S, say_waiting, report,
@@ -216,7 +244,7 @@ int layer_take(const struct host_config *host, const char *tarball, struct repor
 	if (open_known(layers, known, ret))
 		return 0;
 	int result = make(layers, tarball, known, report, ret, err);
-	tree_remove(layers, UNPACKING, NULL);
+	tree_remove(layers, LAYER_UNPACKING, NULL);
 	return result;
 }
 
@@ -224,8 +252,10 @@ int layer_open(const struct host_config *host, const char *digest, struct layer 
 	       struct error *err)
 {
 	autofree char *path = xasprintf("%s/layer/%s", host->template_dir, digest);
+	autofree char *above = xasprintf("%s/layer", host->template_dir);
+	autoclose int layers = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	snprintf(ret->digest, sizeof(ret->digest), "%s", digest);
-	ret->dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	ret->dir = layers < 0 ? -1 : open_used(layers, digest);
 	if (ret->dir >= 0)
 		return 0;
 	error_set(err, ERROR_NO_PRIVATE, "the VE's layer %s cannot be opened: %s", path,

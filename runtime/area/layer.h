@@ -4,6 +4,7 @@
  *	TEMPLATE/layer/SHA256-OF-TARBALL/	the tree, ids as in the tarball; never changed
  *	TEMPLATE/layer/.known/…			which file had which digest: device, inode, size, times
  *	TEMPLATE/layer/.unpacking/		what an interrupted run left; swept by the next
+ *	TEMPLATE/layer/.dropped-…/		likewise, of layer_collect()
  *
  * TEMPLATE/layer is for root alone: the trees in it hold set-user-id programs of other people.
  */
@@ -14,7 +15,7 @@
 #include "base/report.h"
 
 struct layer {
-	int dir; /* the tree; -1: none */
+	int dir; /* the tree; -1: none. While it is open the layer is not collected */
 	char digest[65]; /* hexadecimal */
 };
 

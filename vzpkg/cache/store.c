@@ -11,16 +11,21 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "vzpkg/cache/store_roots.h"
+
+enum { LOCK_WAIT_S = 60 };
 
 struct store {
 	int packages; /* pm/packages */
 	int partial; /* pm/packages/partial: arriving */
+	struct store_use use;
 };
 
 int store_open(int pm, struct store **ret, struct error *err)
 {
 	struct store *store = xcalloc(1, sizeof(*store));
 	store->partial = -1;
+	store->use = STORE_USE_INIT;
 	store->packages = dir_open(pm, "packages", true, 0755, err);
 	if (store->packages >= 0)
 		store->partial = dir_open(store->packages, "partial", true, 0755, err);
@@ -36,6 +41,7 @@ void store_free(struct store *store)
 {
 	if (!store)
 		return;
+	store_use_end(&store->use);
 	if (store->partial >= 0)
 		close(store->partial);
 	if (store->packages >= 0)
@@ -222,6 +228,37 @@ size_t store_missing(const struct store *store, const struct plan *plan, uint64_
 	return count;
 }
 
+/* While files are being collected nobody looks which there are, and before somebody looks he has said what he needs. */
+static int look(struct filling *filling, uint64_t *bytes, struct error *err)
+{
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	struct store *store = filling->store;
+
+	if (lock_take(&lock, store->packages, STORE_LOCK, LOCK_SHARED, LOCK_WAIT_S, NULL, NULL,
+		      err) < 0 ||
+	    store_use_begin(&store->use, store->packages, filling->plan, err) < 0)
+		return error_wrap(err, "the package store");
+	return add_missing(filling, bytes, err);
+}
+
+int store_keep(struct store *store, const char *kind, const char *name, const struct plan *plan,
+	       struct error *err)
+{
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	autofree char *root = xasprintf("%s%s", kind, name);
+
+	if (lock_take(&lock, store->packages, STORE_LOCK, LOCK_SHARED, LOCK_WAIT_S, NULL, NULL,
+		      err) < 0)
+		return error_wrap(err, "the package store");
+	return store_root_write(store->packages, root, plan, err);
+}
+
+int store_keep_no_more(struct store *store, const char *kind, const char *name, struct error *err)
+{
+	autofree char *root = xasprintf("%s%s", kind, name);
+	return store_root_remove(store->packages, root, err);
+}
+
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
 	       struct report *report, struct error *err)
 {
@@ -235,7 +272,7 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
 	};
 	uint64_t bytes = 0;
 
-	if (add_missing(&filling, &bytes, err) < 0)
+	if (look(&filling, &bytes, err) < 0)
 		return -1;
 	report_total(report, bytes);
 	if (!filling.count)

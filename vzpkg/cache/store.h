@@ -25,9 +25,19 @@ void store_freep(struct store **store);
 size_t store_missing(const struct store *store, const struct plan *plan, uint64_t *ret_bytes);
 
 /* Downloads what the plan needs and the store does not hold. With `fetcher` NULL (offline) missing
- * packages are ERROR_FETCH, which names them. */
+ * packages are ERROR_FETCH, which names them. What the plan needs is not collected before store_free(). */
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
 	       struct report *report, struct error *err);
+
+/*
+ * The files of the plan are not collected either after this run, until another plan is kept under that name: STORE_PLAN and the
+ * template's name for what a build of it would take, STORE_LOCKED and a name for what a person has put down.
+ */
+#define STORE_PLAN "plan-"
+#define STORE_LOCKED "lock-"
+int store_keep(struct store *store, const char *kind, const char *name, const struct plan *plan,
+	       struct error *err);
+int store_keep_no_more(struct store *store, const char *kind, const char *name, struct error *err);
 
 /*
  * Opens a package for reading, verified: the whole file is hashed before the descriptor (at offset 0)

@@ -31,11 +31,13 @@ struct command {
 		   struct error *err);
 };
 
+extern const struct command command_clean;
 extern const struct command command_create_appcache;
 extern const struct command command_create_cache;
 extern const struct command command_diff;
-extern const struct command command_history;
 extern const struct command command_fetch;
+extern const struct command command_gc;
+extern const struct command command_history;
 extern const struct command command_import_metadata;
 extern const struct command command_info;
 extern const struct command command_install;

@@ -25,7 +25,6 @@ static const struct {
 	{ "localinstall", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
 	{ "localupdate", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
 	{ "status", ERROR_UNSUPPORTED, "\"vzpkg resolve\" shows what a build would get" },
-	{ "clean", ERROR_UNSUPPORTED, "packages are below TEMPLATE/pm" },
 	{ "update-appcache", ERROR_UNSUPPORTED, "\"vzpkg create-appcache\" builds it" },
 	{ "remove-appcache", ERROR_UNSUPPORTED, "\"vzpkg remove-cache\" removes a cache" },
 	{ "list-appcache", ERROR_UNSUPPORTED, "\"vzpkg list\" lists all caches" },

@@ -3,6 +3,7 @@
  */
 #include "base/cleanup.h"
 #include "vzpkg/cache/generation.h"
+#include "vzpkg/cache/store.h"
 #include "vzpkg/cmd/build_lock.h"
 #include "vzpkg/cmd/command.h"
 
@@ -10,6 +11,7 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	       struct error *err)
 {
 	AUTO(template_freep) struct template *template = NULL;
+	AUTO(store_freep) struct store *store = NULL;
 	AUTO(build_lock_release) struct build_lock lock = BUILD_LOCK_INIT;
 
 	if (app_need_root("remove-cache", err) < 0 ||
@@ -21,6 +23,10 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 			error_hint(err, "\"vzpkg list --cached\" shows what there is");
 		return -1;
 	}
+	/* With the next gc its packages go, too. */
+	if (store_open(app_pm(app, err), &store, err) < 0 ||
+	    store_keep_no_more(store, STORE_PLAN, template->text, err) < 0)
+		return -1;
 	report_info(app->report, "removed the cache of %s", template->text);
 	ret->json = json_pack("{s:s s:s}", "template", template->text, "status", "removed");
 	return 0;
