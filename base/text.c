@@ -2,8 +2,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/strbuf.h"
 
 static bool is_tail(unsigned char c)
 {
@@ -52,4 +55,28 @@ char *text_clean(const char *text)
 	}
 	*to = '\0';
 	return clean;
+}
+
+char *text_tail(const char *text, unsigned lines)
+{
+	AUTO(strbuf_release) struct strbuf tail = STRBUF_INIT;
+	const char *at = text + strlen(text);
+
+	while (at > text && at[-1] == '\n')
+		at--;
+	const char *end = at;
+	for (unsigned seen = 0; at > text && seen < lines;) {
+		while (at > text && at[-1] != '\n')
+			at--;
+		if (++seen < lines && at > text)
+			at--;
+	}
+	while (at < end) {
+		size_t length = strcspn(at, "\n");
+		if (length > (size_t)(end - at))
+			length = (size_t)(end - at);
+		strbuf_addf(&tail, "\n    %.*s", (int)length, at);
+		at += length + 1;
+	}
+	return strbuf_detach(&tail);
 }

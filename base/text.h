@@ -6,3 +6,7 @@
  * bytes that are no UTF-8 and controls, but for newline and tab, become "?". To be freed.
  */
 char *text_clean(const char *text);
+
+/* The last lines of what a program printed, each on a line of its own after a newline and four blanks, as messages show
+ * them; "" if there are none. To be freed. */
+char *text_tail(const char *text, unsigned lines);

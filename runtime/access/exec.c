@@ -184,6 +184,7 @@ static int carry(struct command *command, struct error *err)
 		.grace_ms = GRACE_MS,
 		.event = on_event,
 		.data = command,
+		.limit_ms = command->spec->limit_ms,
 	};
 	if ((command->spec->terminal ? add_terminal(command, err) : add_pipes(command, err)) < 0)
 		return -1;

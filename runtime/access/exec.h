@@ -25,13 +25,15 @@ struct ve_exec_spec {
 	size_t script_size;
 	bool terminal; /* a terminal in the VE, which is served by the caller's input and output */
 
+	unsigned limit_ms; /* 0: none; what has not ended by then is killed */
+
 	/* The caller's; borrowed, and not changed but for the modes of a terminal. -1: nothing. */
 	int input, output, errors;
 };
 
 /*
  * Waits for the end of the command; *status is its exit status, or 128 + signal. ERROR_EXEC: what is to be executed
- * is not in the VE. ERROR_INTERRUPTED: SIGINT, SIGTERM or SIGHUP came, was passed on, and the command has
+ * is not in the VE. ERROR_TIME_LIMIT: see limit_ms. ERROR_INTERRUPTED: SIGINT, SIGTERM or SIGHUP came, was passed on, and the command has
  * ended or was killed.
  */
 int ve_exec(const struct running *running, const struct ve_exec_spec *spec, int *status,

@@ -28,6 +28,7 @@ struct run {
 	bool ended, told;
 	bool hung_up;
 	int64_t deadline; /* ms; 0: none */
+	int64_t limit; /* the same, for a command that nobody has ended */
 	int number; /* errno of the caller's output */
 	struct pollfd polled[STREAMS_MAX + 3];
 };
@@ -224,8 +225,8 @@ static int wait_for_any(struct run *run)
 	others[0] = (struct pollfd){ .fd = run->ended ? -1 : relay->ended, .events = POLLIN };
 	others[1] = (struct pollfd){ .fd = relay->event_fd, .events = POLLIN };
 	others[2] = (struct pollfd){ .fd = run->told ? -1 : interrupt_fd(), .events = POLLIN };
-	if (run->deadline) {
-		int64_t left = run->deadline - now_ms();
+	if (run->deadline || run->limit) {
+		int64_t left = (run->deadline ?: run->limit) - now_ms();
 		timeout = left > 0 ? (int)left : 0;
 	}
 	return poll(run->polled, relay->count + 3, at_once ? 0 : timeout);
@@ -268,12 +269,16 @@ static int result(const struct run *run, struct error *err)
 int relay_run(struct relay *relay, struct error *err)
 {
 	struct run run = { .relay = relay };
+	if (relay->limit_ms)
+		run.limit = now_ms() + relay->limit_ms;
 	if (relay->count > STREAMS_MAX)
 		return error_set(err, ERROR_INTERNAL, "too many streams");
 	while (!all_delivered(&run)) {
 		tell(&run);
 		if (run.deadline && now_ms() >= run.deadline)
 			break;
+		if (run.limit && !run.told && now_ms() >= run.limit)
+			return error_set(err, ERROR_TIME_LIMIT, "the command did not end in time");
 		if (wait_for_any(&run) < 0)
 			continue;
 		const struct pollfd *others = run.polled + relay->count;

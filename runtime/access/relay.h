@@ -47,6 +47,8 @@ struct relay {
 	void (*interrupt)(int signal, void *data);
 	unsigned grace_ms;
 	void *data;
+	unsigned
+		limit_ms; /* 0: none. ERROR_TIME_LIMIT when it is over; the command has not ended then */
 };
 
 /* Takes over both descriptors. `from` has to be the relay's own, not blocking, if it is outward. */
@@ -57,7 +59,7 @@ void relay_stream_init(struct relay_stream *stream, int from, int to, bool outwa
  * without changing the caller's, which others may share. -1 with errno set. */
 int relay_output(int fd);
 
-/* 0 when the command has ended and all is delivered. -1: ERROR_INTERRUPTED (it may not have ended), or what it wrote
+/* 0 when the command has ended and all is delivered. -1: ERROR_INTERRUPTED, ERROR_TIME_LIMIT (it may not have ended), or what it wrote
  * could not be delivered, which is said when it has ended. */
 int relay_run(struct relay *relay, struct error *err);
 void relay_stream_release(struct relay_stream *stream);

@@ -1,10 +1,21 @@
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "runtime/access/ready.h"
 #include "runtime/cmd/command.h"
 #include "runtime/life/life.h"
 
-static bool fast;
+static bool fast, wait_wanted;
+static unsigned wait_s = 120;
 
 static const struct option_row fast_option[] = {
 	{ "fast", 0, OPTION_FLAG, &fast, NULL, "kill it instead of shutting it down" },
+	{ NULL },
+};
+
+static const struct option_row start_options[] = {
+	{ "wait", 0, OPTION_FLAG, &wait_wanted, NULL, "be back when it is up" },
+	{ "wait-timeout", 0, OPTION_NUMBER, &wait_s, "SECONDS",
+	  "how long it may take to be up (default 120)" },
 	{ NULL },
 };
 
@@ -15,12 +26,34 @@ static int done(struct vzctl *vzctl, unsigned ctid, const char *what, struct com
 	return 0;
 }
 
+/* What has failed in it is said, and no failure of ours: the VE is up. */
+static int wait_until_up(struct vzctl *vzctl, unsigned ctid, struct command_result *ret,
+			 struct error *err)
+{
+	AUTO(ready_release) struct ready ready = READY_INIT;
+	if (ready_wait(&vzctl->host, ctid, wait_s, vzctl->report, &ready, err) < 0)
+		return -1;
+	json_t *failed = json_array();
+	for (size_t i = 0; i < ready.failed.count; i++) {
+		autofree char *name = text_clean(ready.failed.items[i]);
+		report_warning(vzctl->report, name, "VE %u: %s has failed", ctid, name);
+		json_array_append_new(failed, json_string(name));
+	}
+	report_info(vzctl->report, "VE %u is up", ctid);
+	ret->json =
+		json_pack("{s:i s:s s:o}", "ctid", (int)ctid, "init", ready.init, "failed", failed);
+	return 0;
+}
+
 static int run_start(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
 		     struct command_result *ret, struct error *err)
 {
 	const struct life life = command_life(vzctl, ctid);
 	(void)operands;
-	return life_start(&life, err) < 0 ? -1 : done(vzctl, ctid, "is started", ret);
+	if (life_start(&life, err) < 0)
+		return -1;
+	return wait_wanted ? wait_until_up(vzctl, ctid, ret, err)
+			   : done(vzctl, ctid, "is started", ret);
 }
 
 static int run_stop(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
@@ -43,6 +76,7 @@ const struct command command_start = {
 	.name = "start",
 	.operands = "",
 	.summary = "Starts a VE",
+	.options = start_options,
 	.run = run_start,
 };
 

@@ -27,18 +27,18 @@ static const struct {
 	const char *program;
 	struct init_kind kind;
 } kinds[] = {
-	{ "systemd", { "systemd", SYSTEMD_HALT, NULL } },
-	{ "busybox", { "busybox", SIGUSR2, NULL } },
-	{ "init", { "sysvinit", 0, telinit } },
-	{ "upstart", { "upstart", 0, telinit } },
-	{ "openrc-init", { "openrc", 0, openrc } },
-	{ "runit", { "runit", SIGCONT, NULL } },
-	{ "vzinit", { "vzinit", SIGPWR, NULL } },
+	{ "systemd", { "systemd", SYSTEMD_HALT, NULL, BOOT_SYSTEMD } },
+	{ "busybox", { "busybox", SIGUSR2, NULL, BOOT_SCRIPTS } },
+	{ "init", { "sysvinit", 0, telinit, BOOT_SYSVINIT } },
+	{ "upstart", { "upstart", 0, telinit, BOOT_UPSTART } },
+	{ "openrc-init", { "openrc", 0, openrc, BOOT_SCRIPTS } },
+	{ "runit", { "runit", SIGCONT, NULL, BOOT_SCRIPTS } },
+	{ "vzinit", { "vzinit", SIGPWR, NULL, BOOT_AT_ONCE } },
 };
 
-static const struct init_kind by_power = { "one that knows SIGPWR", SIGPWR, NULL };
-static const struct init_kind by_term = { "one that knows SIGTERM", SIGTERM, NULL };
-static const struct init_kind unknown = { "unknown", 0, NULL };
+static const struct init_kind by_power = { "one that knows SIGPWR", SIGPWR, NULL, BOOT_AT_ONCE };
+static const struct init_kind by_term = { "one that knows SIGTERM", SIGTERM, NULL, BOOT_AT_ONCE };
+static const struct init_kind unknown = { "unknown", 0, NULL, BOOT_AT_ONCE };
 
 /* proc(5), SigCgt and SigBlk: sets of signals as numbers, the lowest bit for signal 1. What is blocked is waited for
  * (sigwaitinfo(2), signalfd(2)). */

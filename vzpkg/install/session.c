@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/text.h"
 
 enum { TIME_LIMIT_S = 1800, OUTPUT_LINES = 15 };
 
@@ -85,36 +86,10 @@ void session_end(struct session *session)
 
 /* ---- running ------------------------------------------------------------------------------------------ */
 
-/* The last lines of what a program printed, indented. */
-static char *last_lines(const char *output)
-{
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	const char *at = output + strlen(output);
-	unsigned lines = 0;
-
-	while (at > output && at[-1] == '\n')
-		at--;
-	const char *end = at;
-	while (at > output && lines < OUTPUT_LINES) {
-		while (at > output && at[-1] != '\n')
-			at--;
-		if (++lines < OUTPUT_LINES && at > output)
-			at--;
-	}
-	while (at < end) {
-		size_t length = strcspn(at, "\n");
-		if (length > (size_t)(end - at))
-			length = (size_t)(end - at);
-		strbuf_addf(&text, "\n    %.*s", (int)length, at);
-		at += length + 1;
-	}
-	return strbuf_detach(&text);
-}
-
 static int ended_badly(const struct session *session, const struct program *program,
 		       const struct ve_result *result, struct error *err)
 {
-	autofree char *printed = last_lines(result->output ?: "");
+	autofree char *printed = text_tail(result->output ?: "", OUTPUT_LINES);
 	const char *said = *printed ? "; it printed:" : " and printed nothing";
 	bool full = space_used_up(session->job->tree);
 	enum error_kind kind = full ? ERROR_NO_SPACE : ERROR_INSTALL;

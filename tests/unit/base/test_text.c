@@ -4,6 +4,31 @@
 #include "base/strvec.h"
 #include "base/text.h"
 
+/* ---- text_tail() --------------------------------------------------------------------------- */
+
+static void test_tail(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *from;
+		unsigned lines;
+		const char *to;
+	} cases[] = {
+		{ "", 3, "" },
+		{ "\n\n", 3, "" },
+		{ "one", 3, "\n    one" },
+		{ "one\ntwo\nthree\n", 2, "\n    two\n    three" },
+		{ "one\n\nthree\n\n", 2, "\n    \n    three" },
+		{ "one\ntwo", 9, "\n    one\n    two" },
+		{ "one\ntwo", 0, "" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *tail = text_tail(cases[i].from, cases[i].lines);
+		assert_string_equal(tail, cases[i].to);
+		free(tail);
+	}
+}
+
 /* ---- text_clean() -------------------------------------------------------------------------- */
 
 static void test_clean(void **state)
@@ -148,9 +173,10 @@ static void test_grow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clean),      cmocka_unit_test(test_strbuf),
-		cmocka_unit_test(test_strvec),     cmocka_unit_test(test_error),
-		cmocka_unit_test(test_kind_names), cmocka_unit_test(test_grow),
+		cmocka_unit_test(test_tail),   cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_strbuf), cmocka_unit_test(test_strvec),
+		cmocka_unit_test(test_error),  cmocka_unit_test(test_kind_names),
+		cmocka_unit_test(test_grow),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
