@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "vzpkg/cache/store.h"
 #include "vzpkg/metadata/pool.h"
 #include "vzpkg/resolve/resolve.h"
 #include "vzpkg/variables.h"
@@ -137,17 +139,23 @@ static int solve(struct app *app, const struct template *template, const struct 
 	return resolve(pool, &request, &ret->plan, err);
 }
 
-int app_metadata(struct app *app, const struct template *template, struct metadata **ret,
-		 struct error *err)
+static int metadata_options(struct app *app, struct metadata_options *options, struct error *err)
 {
-	struct metadata_options options = {
+	*options = (struct metadata_options){
 		.pm = app_pm(app, err),
 		.report = app->report,
 		.offline = app->options.offline,
 		.timeout_s = app->options.timeout_s,
 	};
+	return options->pm < 0 || app_fetcher(app, &options->fetcher, err) < 0 ? -1 : 0;
+}
 
-	if (options.pm < 0 || app_fetcher(app, &options.fetcher, err) < 0)
+int app_metadata(struct app *app, const struct template *template, struct metadata **ret,
+		 struct error *err)
+{
+	struct metadata_options options;
+
+	if (metadata_options(app, &options, err) < 0)
 		return -1;
 	report_phase(app->report, "reading repositories", REPORT_BYTES, 0, 10);
 	return metadata_sync(template, &options, ret, err);
@@ -168,9 +176,90 @@ int app_solve(struct app *app, const struct template *template, const struct str
 	return 0;
 }
 
+/* ---- plans of lock files ---------------------------------------------------------------------------- */
+
+/* The lock file that counts, to be freed; NULL: none does. */
+static char *lock_file(const struct app *app, const struct template *template,
+		       const struct strvec *more)
+{
+	if (app->unlocked || (more && more->count))
+		return NULL;
+	if (app->locked)
+		return xstrdup(app->locked);
+	char *path = lockfile_path(app->host.template_dir, template->text);
+	if (faccessat(AT_FDCWD, path, F_OK, 0) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+static int check_template(struct app *app, const struct template *template,
+			  const struct lockfile *lockfile, struct error *err)
+{
+	if (strcmp(lockfile->template, template->text) != 0) {
+		error_set(err, ERROR_USAGE, "%s is the lock file of %s, and not of %s",
+			  lockfile->path, lockfile->template, template->text);
+		return error_hint(err, "\"vzpkg lock %s -o FILE\" writes one", template->text);
+	}
+	/* Other repositories are what --repository is for. */
+	if (!digest_equal(&lockfile->template_digest, &template->digest) &&
+	    !app->options.repositories.count)
+		report_warning(app->report, lockfile->path,
+			       "the lists, scripts, keys or repositories of %s are not what they "
+			       "were when it was locked: the packages are those of the lock file, "
+			       "but the rest may differ",
+			       template->text);
+	return 0;
+}
+
+/* Where what is not there can be had. */
+static int locate(struct app *app, const struct template *template, struct lockfile *lockfile,
+		  struct error *err)
+{
+	AUTO(store_freep) struct store *store = NULL;
+	AUTO(metadata_freep) struct metadata *now = NULL;
+	struct metadata_options options;
+	uint64_t bytes;
+
+	if (metadata_options(app, &options, err) < 0 || store_open(options.pm, &store, err) < 0)
+		return -1;
+	if (options.offline || !store_missing(store, lockfile->plan, &bytes))
+		return 0;
+	report_phase(app->report, "locating repositories", REPORT_BYTES, 0, 1);
+	if (metadata_locate(template, &options, &now, err) < 0)
+		return -1;
+	lockfile_locate(lockfile, now);
+	return 0;
+}
+
+static int locked_plan(struct app *app, const struct template *template, const char *path,
+		       struct app_plan *ret, struct error *err)
+{
+	if (lockfile_read(path, &ret->lockfile, err) < 0 ||
+	    check_template(app, template, ret->lockfile, err) < 0)
+		return -1;
+	report_info(app->report, "%s goes by the lock file %s", template->text, path);
+	if (locate(app, template, ret->lockfile, err) < 0)
+		return -1;
+	report_phase_end(app->report);
+	ret->plan = steal_ptr(ret->lockfile->plan);
+	ret->metadata = ret->lockfile->metadata;
+	return 0;
+}
+
+bool app_locked(const struct app *app, const struct template *template)
+{
+	autofree char *path = lock_file(app, template, NULL);
+	return path;
+}
+
 int app_plan(struct app *app, const struct template *template, const struct strvec *more,
 	     struct app_plan *ret, struct error *err)
 {
+	autofree char *locked = lock_file(app, template, more);
+
+	if (locked)
+		return locked_plan(app, template, locked, ret, err);
 	if (app_metadata(app, template, &ret->metadata, err) < 0)
 		return -1;
 	return app_solve(app, template, more, ret, err);
@@ -180,5 +269,8 @@ void app_plan_release(struct app_plan *plan)
 {
 	cache_writer_wait(&plan->cache_writer);
 	plan_freep(&plan->plan);
-	metadata_freep(&plan->metadata);
+	if (!plan->lockfile) /* whose it is */
+		metadata_free(plan->metadata);
+	plan->metadata = NULL;
+	lockfile_freep(&plan->lockfile);
 }

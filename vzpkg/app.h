@@ -13,6 +13,7 @@
 #include "base/strvec.h"
 #include "vzpkg/fetch/http.h"
 #include "vzpkg/metadata/metadata.h"
+#include "vzpkg/resolve/lockfile.h"
 #include "vzpkg/resolve/plan.h"
 #include "vzpkg/template.h"
 
@@ -35,6 +36,9 @@ struct app {
 	struct report *report;
 	struct fetcher *fetcher; /* made when it is first needed */
 	int pm; /* TEMPLATE/pm, or -1; see app_pm() */
+	const char *
+		locked; /* the lock file that app_plan() is to go by; NULL: the template's own, if it has one */
+	bool unlocked; /* app_plan() is to go by no lock file */
 };
 
 #define APP_INIT ((struct app){ .pm = -1, .options.timeout_s = 600 })
@@ -54,6 +58,7 @@ struct app_plan {
 	struct metadata *metadata;
 	struct plan *plan;
 	pid_t cache_writer; /* of metadata_load(), still at work; or 0 */
+	struct lockfile *lockfile; /* that it is from; NULL: it is resolved */
 };
 
 #define APP_PLAN_INIT ((struct app_plan){ 0 })
@@ -62,7 +67,13 @@ struct app_plan {
 int app_solve(struct app *app, const struct template *template, const struct strvec *more,
 	      struct app_plan *ret, struct error *err);
 
-/* app_metadata() and app_solve(). */
+/* true if the template's plan is that of a lock file. */
+bool app_locked(const struct app *app, const struct template *template);
+
+/*
+ * app_metadata() and app_solve(). If there is a lock file, the plan is that one's instead, but not with `more`; the repositories
+ * are then only asked where they are, and that only if a package is not in the store.
+ */
 int app_plan(struct app *app, const struct template *template, const struct strvec *more,
 	     struct app_plan *ret, struct error *err);
 void app_plan_release(struct app_plan *plan);

@@ -36,6 +36,12 @@ static const struct command *const commands[] = {
 	&command_clean,
 	&command_fetch,
 	&command_update_metadata,
+	&command_create_cache, &command_create_appcache,
+	&command_remove_cache, &command_resolve,
+	&command_list,         &command_info,
+	&command_lint,         &command_install,
+	&command_fetch,        &command_update_metadata,
+	&command_lock,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

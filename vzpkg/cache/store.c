@@ -159,6 +159,7 @@ static void add_request(struct filling *filling, const struct plan_package *pack
 		.size = package->size,
 		.size_limit = package->size ?: (uint64_t)4 << 30,
 		.digest = package->digest,
+		.optional = filling->plan->pinned,
 		.done = take_in,
 		.data = filling,
 	};
@@ -259,6 +260,34 @@ int store_keep_no_more(struct store *store, const char *kind, const char *name, 
 	return store_root_remove(store->packages, root, err);
 }
 
+/* What a lock file names may have left the repositories long ago. Of that all is said. */
+static int check_gone(const struct filling *filling, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf list = STRBUF_INIT;
+	const struct plan_package *first = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < filling->count; i++) {
+		const struct plan_package *package = filling->packages[i];
+		if (filling->requests[i].state != FETCH_MISSING)
+			continue;
+		strbuf_addf(&list, "\n  %s %s (%s)", package->name, package->version,
+			    package->location);
+		first = first ?: package;
+		count++;
+	}
+	if (!first)
+		return 0;
+	error_set(err, ERROR_FETCH,
+		  "%zu of the %zu packages that are locked %s neither in the package store nor in "
+		  "a repository any more:%s",
+		  count, filling->plan->count, count == 1 ? "is" : "are", list.text);
+	error_subject(err, "%s", first->name);
+	return error_hint(err, "name an archive that still has them with --repository, import a "
+			       "bundle that was made when they were there, or lock what there is "
+			       "now: \"vzpkg lock\"");
+}
+
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
 	       struct report *report, struct error *err)
 {
@@ -279,7 +308,9 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
 		return 0;
 	if (!fetcher)
 		return none_downloaded(&filling, err);
-	return fetch_run(fetcher, filling.requests, filling.count, report, err);
+	if (fetch_run(fetcher, filling.requests, filling.count, report, err) < 0)
+		return -1;
+	return check_gone(&filling, err);
 }
 
 /* ---- using -------------------------------------------------------------------------------------- */

@@ -25,7 +25,8 @@ void store_freep(struct store **store);
 size_t store_missing(const struct store *store, const struct plan *plan, uint64_t *ret_bytes);
 
 /* Downloads what the plan needs and the store does not hold. With `fetcher` NULL (offline) missing
- * packages are ERROR_FETCH, which names them. What the plan needs is not collected before store_free(). */
+ * packages are ERROR_FETCH, which names them; so are those of a pinned plan that no repository has any more. What the plan
+ * needs is not collected before store_free(). */
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
 	       struct report *report, struct error *err);
 

@@ -44,6 +44,7 @@ extern const struct command command_install;
 extern const struct command command_lint;
 extern const struct command command_list;
 extern const struct command command_pin;
+extern const struct command command_lock;
 extern const struct command command_remove_cache;
 extern const struct command command_resolve;
 extern const struct command command_rollback;

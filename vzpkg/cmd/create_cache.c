@@ -11,10 +11,13 @@
 #include "vzpkg/exit_code.h"
 
 static bool force, exit_code_wanted, gzip_single;
-static const char *fs_type, *image_format;
+static const char *locked, *fs_type, *image_format;
 
 static const struct option_row options[] = {
 	{ "force", 'f', OPTION_FLAG, &force, NULL, "build it even if there is a cache" },
+	{ "locked", 0, OPTION_STRING, &locked, "FILE",
+	  "build what this lock file names; without it, what the template's own does, if it has "
+	  "one" },
 	{ "gzip-single", 0, OPTION_FLAG, &gzip_single, NULL,
 	  "write one gzip member, for readers that see only the first" },
 	{ "exit-code", 0, OPTION_FLAG, &exit_code_wanted, NULL,
@@ -83,6 +86,7 @@ static int create(struct app *app, const struct strvec *operands, struct command
 	AUTO(build_lock_release) struct build_lock lock = BUILD_LOCK_INIT;
 	bool done;
 
+	app->locked = locked;
 	if (technology_check(fs_type, image_format, err) < 0 ||
 	    app_need_root("create-cache", err) < 0 ||
 	    app_template(app, operands->items[0], &template, err) < 0)

@@ -8,9 +8,13 @@
 #include "vzpkg/cmd/packages.h"
 
 static bool all;
+static const char *locked;
 
 static const struct option_row options[] = {
 	{ "all", 'a', OPTION_FLAG, &all, NULL, "each template that has a cache" },
+	{ "locked", 0, OPTION_STRING, &locked, "FILE",
+	  "bring what this lock file names; without it, what the template's own does, if it has "
+	  "one" },
 	{ NULL },
 };
 
@@ -42,6 +46,7 @@ static json_t *fetch(struct app *app, const struct template *template, struct st
 static int run(struct app *app, const struct strvec *operands, struct command_result *ret,
 	       struct error *err)
 {
+	app->locked = locked;
 	return each_template(app, operands, all, fetch, ret, err);
 }
 

@@ -8,9 +8,13 @@
 #include "vzpkg/cmd/manifest.h"
 
 static struct strvec more;
+static const char *locked;
 
 static const struct option_row options[] = {
 	{ "package", 'p', OPTION_LIST, &more, "NAME", "resolve this package too; may be repeated" },
+	{ "locked", 0, OPTION_STRING, &locked, "FILE",
+	  "show what this lock file names; without it, what the template's own does, if it has "
+	  "one" },
 	{ NULL },
 };
 
@@ -57,6 +61,11 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	AUTO(template_freep) struct template *template = NULL;
 	AUTO(app_plan_release) struct app_plan solved = APP_PLAN_INIT;
 
+	if (locked && more.count) {
+		error_set(err, ERROR_USAGE, "a lock file names all packages: --package adds none");
+		return error_hint(err, "leave --locked out to see what the repositories give");
+	}
+	app->locked = locked;
 	if (app_template(app, operands->items[0], &template, err) < 0 ||
 	    app_plan(app, template, &more, &solved, err) < 0)
 		return -1;

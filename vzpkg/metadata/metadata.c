@@ -231,29 +231,62 @@ static void prepare(struct sync *sync)
 	}
 }
 
+/* Until sync_release(); the lock is held. */
+static int begin(struct sync *sync, struct lock *lock, struct error *err)
+{
+	const struct metadata_options *options = sync->options;
+
+	sync->format = sync->template->format == PACKAGE_RPM ? &sync_rpm : &sync_deb;
+	prepare(sync);
+	if (lock_take(lock, options->pm, "lock", LOCK_EXCLUSIVE, options->timeout_s, waiting,
+		      options->report, err) < 0)
+		return -1;
+	sync->tops = dir_open(options->pm, "tops", true, 0755, err);
+	if (sync->tops < 0)
+		return -1;
+	return sync->format->locate ? sync->format->locate(sync, err) : 0;
+}
+
+static void take_bases(struct sync *sync)
+{
+	for (size_t i = 0; i < sync->template->repository_count; i++)
+		sync->format->bases(&sync->repositories[i]);
+}
+
 int metadata_sync(const struct template *template, const struct metadata_options *options,
 		  struct metadata **ret, struct error *err)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
 	AUTO(sync_release)
-	struct sync sync = { .template = template,
-			     .options = options,
-			     .format = template->format == PACKAGE_RPM ? &sync_rpm : &sync_deb,
-			     .tops = -1 };
+	struct sync sync = { .template = template, .options = options, .tops = -1 };
 
-	prepare(&sync);
-	if (lock_take(&lock, options->pm, "lock", LOCK_EXCLUSIVE, options->timeout_s, waiting,
-		      options->report, err) < 0)
+	if (begin(&sync, &lock, err) < 0 ||
+	    (needs_keys(template) &&
+	     template_keyring_open(template, options->pm, &sync.keyring, err) < 0))
 		return -1;
-	sync.tops = dir_open(options->pm, "tops", true, 0755, err);
-	if (sync.tops < 0 || (needs_keys(template) &&
-			      template_keyring_open(template, options->pm, &sync.keyring, err) < 0))
+	if (sync.format->fetch(&sync, err) < 0 || take_tops(&sync, err) < 0)
 		return -1;
-	if (sync.format->fetch(&sync, err) < 0 || take_tops(&sync, err) < 0 ||
-	    sync.format->indexes(&sync, err) < 0 || remember(&sync, err) < 0)
+	take_bases(&sync);
+	if (sync.format->indexes(&sync, err) < 0 || remember(&sync, err) < 0)
 		return -1;
 	if (!options->offline)
 		metadata_tidy(options->pm);
+	*ret = steal_ptr(sync.metadata);
+	return 0;
+}
+
+int metadata_locate(const struct template *template, const struct metadata_options *options,
+		    struct metadata **ret, struct error *err)
+{
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	AUTO(sync_release)
+	struct sync sync = { .template = template, .options = options, .tops = -1 };
+
+	if (begin(&sync, &lock, err) < 0)
+		return -1;
+	take_bases(&sync);
+	for (size_t i = 0; i < template->repository_count; i++)
+		sync.repositories[i].result->source = &template->repositories[i];
 	*ret = steal_ptr(sync.metadata);
 	return 0;
 }

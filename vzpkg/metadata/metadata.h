@@ -75,6 +75,13 @@ struct metadata_options {
 int metadata_sync(const struct template *template, const struct metadata_options *options,
 		  struct metadata **ret, struct error *err);
 
+/*
+ * Where the packages of each repository are, whatever it offers now: only `source` and `base_urls` are filled in, and
+ * nothing but lists of mirrors is fetched.
+ */
+int metadata_locate(const struct template *template, const struct metadata_options *options,
+		    struct metadata **ret, struct error *err);
+
 /* Fetches an index that was left out so far, unless it is there. */
 int metadata_bring(const struct metadata *metadata, const struct metadata_repository *repository,
 		   const struct metadata_index *index, struct error *err);

@@ -37,6 +37,12 @@ struct sync_format {
 	/* Fills base, bases, title, name and seen_name. */
 	void (*name)(struct sync_repository *repository);
 
+	/* Finds the mirrors, if they are in a list. NULL: they are not. */
+	int (*locate)(struct sync *sync, struct error *err);
+
+	/* Fills in result->base_urls of what is known of the mirrors. */
+	void (*bases)(struct sync_repository *repository);
+
 	/* Brings the top file, if it is not what is there already, and verifies it: fills text. */
 	int (*fetch)(struct sync *sync, struct error *err);
 

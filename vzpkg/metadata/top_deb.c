@@ -187,12 +187,18 @@ static int take(struct sync *sync, struct sync_repository *repository, struct er
 	result->label = steal_ptr(release->label);
 	result->suite = xstrdup_or_null(release->suite);
 	result->codename = xstrdup_or_null(release->codename);
+	return 0;
+}
+
+static void bases(struct sync_repository *repository)
+{
+	struct metadata_repository *result = repository->result;
 	bool flat = !repository->source->components.count;
+
 	strvec_push(&result->base_urls, flat ? repository->base : repository->source->url);
 	for (size_t i = 0; i < repository->source->mirrors.count; i++)
 		strvec_push(&result->base_urls, flat ? repository->bases.items[i + 1]
 						     : repository->source->mirrors.items[i]);
-	return 0;
 }
 
 static const char *const files[] = { "InRelease", "Release", "Release.gpg", NULL };
@@ -200,6 +206,7 @@ static const char *const files[] = { "InRelease", "Release", "Release.gpg", NULL
 const struct sync_format sync_deb = {
 	.files = files,
 	.name = name,
+	.bases = bases,
 	.fetch = fetch,
 	.take = take,
 	.indexes = index_fetch_deb,

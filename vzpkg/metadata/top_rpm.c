@@ -196,8 +196,6 @@ static int fetch(struct sync *sync, struct error *err)
 	static const char *const signature[] = { SIGNATURE };
 	bool offline = sync->options->offline;
 
-	if (find_mirrors(sync, err) < 0)
-		return -1;
 	if (!offline && (top_fetch(sync, repomd, 1, always, err) < 0 ||
 			 top_fetch(sync, signature, 1, wants_signature, err) < 0))
 		return -1;
@@ -223,9 +221,13 @@ static int take(struct sync *sync, struct sync_repository *repository, struct er
 			 err) < 0)
 		return -1;
 	repository->date = repository->repomd.date;
+	return 0;
+}
+
+static void bases(struct sync_repository *repository)
+{
 	for (size_t i = 0; i < repository->bases.count; i++)
 		strvec_push(&repository->result->base_urls, repository->bases.items[i]);
-	return 0;
 }
 
 static const char *const files[] = { REPOMD, SIGNATURE, TOP_LIST, NULL };
@@ -233,6 +235,8 @@ static const char *const files[] = { REPOMD, SIGNATURE, TOP_LIST, NULL };
 const struct sync_format sync_rpm = {
 	.files = files,
 	.name = name,
+	.locate = find_mirrors,
+	.bases = bases,
 	.fetch = fetch,
 	.take = take,
 	.indexes = index_fetch_rpm,

@@ -47,6 +47,7 @@ struct plan {
 	struct plan_package *packages; /* in an order that satisfies pre-dependencies */
 	size_t count;
 	uint64_t size, installed_size; /* sums */
+	bool pinned; /* by a lock file: repositories may have moved on */
 };
 
 /* SHA-256 over name, version, arch and digest of every package, sorted: equal plans, equal value. */
