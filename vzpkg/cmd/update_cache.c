@@ -277,23 +277,39 @@ static int would_do(struct refresh *refresh, const struct plan *plan)
 	return 0;
 }
 
-static int refresh_stages(struct refresh *refresh, struct cache_build *build, struct error *err)
+/* Unless nothing is to be done. */
+static int make_plan(struct refresh *refresh, struct cache_build *build, bool same,
+		     struct error *err)
 {
 	struct app *app = refresh->app;
 	const struct template *template = refresh->template;
-	bool same =
-		!force && refresh->manifest && manifest_same_template(refresh->manifest, template);
 
-	if (cache_build_open(build, app, template, err) < 0 ||
-	    app_metadata(app, template, &build->solved.metadata, err) < 0)
+	if (cache_build_open(build, app, template, err) < 0)
+		return -1;
+	if (app_locked(app, template))
+		return app_plan(app, template, NULL, &build->solved, err);
+	if (app_metadata(app, template, &build->solved.metadata, err) < 0)
 		return -1;
 	if (same && manifest_same_metadata(refresh->manifest, build->solved.metadata))
 		return leave(refresh, "unchanged", "up to date");
-	if (app_solve(app, template, NULL, &build->solved, err) < 0)
+	return app_solve(app, template, NULL, &build->solved, err);
+}
+
+static int refresh_stages(struct refresh *refresh, struct cache_build *build, struct error *err)
+{
+	bool same = !force && refresh->manifest &&
+		    manifest_same_template(refresh->manifest, refresh->template);
+
+	if (make_plan(refresh, build, same, err) < 0)
 		return -1;
+	if (refresh->nothing_to_do)
+		return 0;
 	if (same && manifest_same_plan(refresh->manifest, build->solved.plan))
 		return leave(refresh, "unchanged",
-			     "up to date: the repositories have changed, its packages have not");
+			     app_locked(refresh->app, refresh->template)
+				     ? "up to date: its lock file has not changed"
+				     : "up to date: the repositories have changed, its packages "
+				       "have not");
 	if (!refresh->manifest) {
 		refresh->clean_reason = xstrdup("it had no cache");
 	} else {
