@@ -182,6 +182,7 @@ int cache_build_from_nothing(struct cache_build *build, struct error *err)
 	struct install_job job = job_of(build, &newest);
 	job.unpacked = unpacked;
 	job.data = build;
+	job.ret_unowned = build->unowned_wanted ? &build->unowned : NULL;
 	return install(build, &job, &newest, err);
 }
 

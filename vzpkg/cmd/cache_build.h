@@ -36,7 +36,8 @@ struct cache_build {
 	struct precompress precompress;
 	struct background removal; /* of the tree that has been packed */
 	unsigned refreshes; /* of this one since the last that was made from nothing */
-	struct strvec unowned; /* of a refresh: what no package owns; see install/ownership.h */
+	bool unowned_wanted; /* of a build from nothing, too */
+	struct strvec unowned; /* what no package owns; see install/ownership.h */
 };
 
 #define CACHE_BUILD_INIT                                  \

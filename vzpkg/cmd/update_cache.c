@@ -253,15 +253,53 @@ static void say_built(struct refresh *refresh, const struct cache_build *build)
 	say_changes(refresh, build->solved.plan);
 }
 
+/* What only one of the two sorted lists has. */
+static json_t *only(const struct strvec *one, const struct strvec *other)
+{
+	json_t *paths = json_array();
+	for (size_t i = 0; i < one->count; i++)
+		if (!strvec_contains(other, one->items[i]))
+			json_array_append_new(paths, json_string(one->items[i]));
+	return paths;
+}
+
+static void say_paths(struct refresh *refresh, const json_t *paths, const char *words)
+{
+	enum { SHOWN = 10 };
+	size_t count = json_array_size(paths);
+
+	for (size_t i = 0; i < count && i < SHOWN; i++)
+		strbuf_addf(refresh->text, "  drift: /%s %s\n",
+			    json_string_value(json_array_get(paths, i)), words);
+	if (count > SHOWN)
+		strbuf_addf(refresh->text, "  drift: %zu more\n", count - SHOWN);
+}
+
+/* What refreshes have left behind, or not made, since the last build from nothing. */
+static void say_drift(struct refresh *refresh, const struct cache_build *build)
+{
+	AUTO(strvec_release) struct strvec before = STRVEC_INIT;
+
+	manifest_unowned(refresh->manifest, &before);
+	json_t *left = only(&before, &build->unowned), *missed = only(&build->unowned, &before);
+	say_paths(refresh, left, "was there, and a build from nothing does not make it");
+	say_paths(refresh, missed, "was not there, and a build from nothing makes it");
+	json_object_set_new(refresh->row, "drift",
+			    json_pack("{s:o s:o}", "left", left, "missed", missed));
+}
+
 static int build_and_publish(struct refresh *refresh, struct cache_build *build, struct error *err)
 {
 	if (!refresh->clean_reason && from_before(refresh, build, err) < 0)
 		return -1;
+	build->unowned_wanted = manifest_refreshes(refresh->manifest);
 	if (refresh->clean_reason && cache_build_from_nothing(build, err) < 0)
 		return -1;
 	if (cache_build_pack(build, err) < 0 || cache_build_publish(build, err) < 0)
 		return -1;
 	say_built(refresh, build);
+	if (refresh->clean_reason && manifest_refreshes(refresh->manifest))
+		say_drift(refresh, build);
 	return 0;
 }
 

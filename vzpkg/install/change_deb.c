@@ -283,8 +283,7 @@ static int look_after(struct changer *changer, struct error *err)
 		return error_set(err, ERROR_GATE, "dpkg's database is not that of the packages: %s",
 				 differences.text);
 	change_names(job, 1U << CHANGE_ADD | 1U << CHANGE_REPLACE, &names);
-	if (check_obsolete(changer, err) < 0 ||
-	    clean_tree(job->tree, err) < 0 ||
+	if (check_obsolete(changer, err) < 0 || clean_tree(job->tree, err) < 0 ||
 	    tree_state_read(&changer->session, &changer->after, err) < 0 ||
 	    tree_check(&changer->session, &changer->before, &changer->after, &names, err) < 0 ||
 	    change_verify(&changer->session, verify, &names, &lines, err) < 0 ||

@@ -102,8 +102,7 @@ static int look_after(struct changer *changer, struct error *err)
 
 	report_phase(job->report, "comparing with the packages", REPORT_ITEMS, 0, 5);
 	change_names(job, 1U << CHANGE_ADD | 1U << CHANGE_REPLACE, &names);
-	if (rpm_guest_check(&changer->session, err) < 0 ||
-	    clean_tree(job->tree, err) < 0 ||
+	if (rpm_guest_check(&changer->session, err) < 0 || clean_tree(job->tree, err) < 0 ||
 	    tree_state_read(&changer->session, &changer->after, err) < 0 ||
 	    tree_check(&changer->session, &changer->before, &changer->after, &names, err) < 0 ||
 	    change_verify(&changer->session, verify, &names, &lines, err) < 0)

@@ -16,6 +16,7 @@
 #include "vzpkg/install/dpkg_database.h"
 #include "vzpkg/install/dpkg_unpack.h"
 #include "vzpkg/install/session.h"
+#include "vzpkg/install/tree_check.h"
 #include "vzpkg/install/wave.h"
 
 #define CONTROL_FOLDER "tmp.ci" /* dpkg's name for it */
@@ -536,6 +537,8 @@ static int install_stages(struct installer *installer, struct error *err)
 		return -1;
 	report_phase_end(job->report);
 	if (template_script_run(session, job, SCRIPT_POST_INSTALL, err) < 0)
+		return -1;
+	if (job->ret_unowned && tree_unowned(session, job->ret_unowned, err) < 0)
 		return -1;
 	return session_close(session, err);
 }

@@ -13,6 +13,7 @@
 #include "vzpkg/install/rpm_guest.h"
 #include "vzpkg/install/rpm_transaction.h"
 #include "vzpkg/install/session.h"
+#include "vzpkg/install/tree_check.h"
 #include "vzpkg/install/yum_repositories.h"
 
 /* ---- what the template says ------------------------------------------------------------------------------ */
@@ -106,6 +107,8 @@ static int install_stages(struct session *session, struct error *err)
 		return -1;
 	report_phase_end(job->report);
 	if (template_script_run(session, job, SCRIPT_POST_INSTALL, err) < 0)
+		return -1;
+	if (job->ret_unowned && tree_unowned(session, job->ret_unowned, err) < 0)
 		return -1;
 	return session_close(session, err);
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "vzpkg/install/change.h"
+#include "vzpkg/install/clean.h"
 
 /* ---- the state ---------------------------------------------------------------------------------------------- */
 
@@ -172,4 +173,14 @@ int tree_check(const struct session *session, const struct tree_state *before,
 	    check_gone(session, before, after, err) < 0)
 		return -1;
 	return check_unowned(session, before, after, err);
+}
+
+int tree_unowned(struct session *session, struct strvec *ret, struct error *err)
+{
+	AUTO(tree_state_release) struct tree_state state = TREE_STATE_INIT;
+
+	if (clean_tree(session->job->tree, err) < 0 || tree_state_read(session, &state, err) < 0)
+		return -1;
+	ownership_unowned(&state.ownership, &state.walk, ret);
+	return 0;
 }

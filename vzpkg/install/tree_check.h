@@ -33,3 +33,6 @@ bool tree_entry_touched(const struct walk_entry *before, const struct walk_entry
  */
 int tree_check(const struct session *session, const struct tree_state *before,
 	       const struct tree_state *after, struct strvec *touched, struct error *err);
+
+/* Cleans the session's tree as it will be packed, and appends what no package owns in it, sorted; see ownership.h. */
+int tree_unowned(struct session *session, struct strvec *ret, struct error *err);
