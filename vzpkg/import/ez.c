@@ -115,7 +115,7 @@ static void take_lines(struct group *group, const char *file, bool lists)
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	char *line;
 
-	if (!read_source(reader, file, SOURCE_TEXT_LIMIT, &text))
+	if (!read_text(reader, file, &text))
 		return;
 	for (struct source_lines lines = source_lines(&text); source_line(&lines, &line);) {
 		place.line = lines.number;
@@ -202,7 +202,7 @@ static int read_package_manager(struct reader *reader, const char *prefix)
 	autofree char *file = xasprintf("%spackage_manager", prefix);
 	char *line = NULL;
 
-	if (!read_source(reader, file, SOURCE_TEXT_LIMIT, &text)) {
+	if (!read_text(reader, file, &text)) {
 		bool deb = looks_like_deb(reader, prefix);
 		reader->import->format = deb ? PACKAGE_DEB : PACKAGE_RPM;
 		note_taken(reader, file, 0, "it is not there; the repositories look like it",

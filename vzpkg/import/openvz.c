@@ -235,7 +235,7 @@ static void read_yum_conf(struct reader *reader, const char *file)
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	AUTO(yum_release) struct yum_reader yum = { .reader = reader, .file = file };
 
-	if (!read_source(reader, file, SOURCE_TEXT_LIMIT, &text))
+	if (!read_text(reader, file, &text))
 		return;
 	yum_conf_parse(&yum.conf, &text);
 	read_main(&yum);
@@ -250,7 +250,7 @@ static void read_macros(struct reader *reader, const char *file)
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT, out = STRBUF_INIT;
 	char *line;
 
-	if (!read_source(reader, file, SOURCE_TEXT_LIMIT, &text))
+	if (!read_text(reader, file, &text))
 		return;
 	for (struct source_lines lines = source_lines(&text); source_line(&lines, &line);) {
 		AUTO(strvec_release) struct strvec words = STRVEC_INIT;

@@ -42,13 +42,16 @@ static void add_package(struct list *list, const char *name, bool exclude)
 	struct strvec *same = exclude ? &list->excluded : &list->wanted;
 	struct strvec *other = exclude ? &list->wanted : &list->excluded;
 	autofree char *line = xasprintf("%s%s", exclude ? "-" : "", name);
-	autofree char *mistake = package_mistake(reader, line);
+	autofree char *mistake = package_mistake(reader, name);
 	const char *why = exclude ? NULL : hosts_package(name);
 
 	if (why)
 		note_left(reader, list->file, list->line, why, "%s", name);
-	else if (mistake && !exclude)
-		note_left(reader, list->file, list->line, mistake, "%s", name);
+	else if (mistake)
+		note_left(reader, list->file, list->line, mistake, "%s", line);
+	else if (!exclude && strvec_contains(&reader->excluded, name))
+		note_left(reader, list->file, list->line, "exclude= of yum.conf keeps it out", "%s",
+			  name);
 	else if (strvec_contains(other, name))
 		note_left(reader, list->file, list->line, "it is both wanted and excluded", "%s",
 			  line);
@@ -84,8 +87,7 @@ static void exclude_all(struct list *list)
 {
 	const struct strvec *names = &list->reader->excluded;
 	for (size_t i = 0; i < names->count; i++)
-		if (!strvec_contains(&list->wanted, names->items[i]) &&
-		    !strvec_contains(&list->excluded, names->items[i]))
+		if (!strvec_contains(&list->excluded, names->items[i]))
 			strbuf_addf(&list->text, "-%s\n", names->items[i]);
 }
 
@@ -96,7 +98,7 @@ bool take_list(struct reader *reader, const char *file, const char *path, bool o
 	struct list list = { .reader = reader, .file = file, .text = STRBUF_INIT };
 	char *line;
 
-	if (!read_source(reader, file, SOURCE_TEXT_LIMIT, &text))
+	if (!read_text(reader, file, &text))
 		return false;
 	for (struct source_lines lines = source_lines(&text); source_line(&lines, &line);) {
 		list.line = lines.number;
@@ -148,7 +150,7 @@ bool take_text_file(struct reader *reader, const char *file, const char *path)
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT, out = STRBUF_INIT;
 	char *line;
 
-	if (!read_source(reader, file, SOURCE_TEXT_LIMIT, &text))
+	if (!read_text(reader, file, &text))
 		return false;
 	for (struct source_lines lines = source_lines(&text); source_line(&lines, &line);) {
 		if (line)
@@ -169,7 +171,7 @@ bool take_environment_file(struct reader *reader, const char *file)
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT, out = STRBUF_INIT;
 	char *line;
 
-	if (!read_source(reader, file, SOURCE_TEXT_LIMIT, &text))
+	if (!read_text(reader, file, &text))
 		return false;
 	for (struct source_lines lines = source_lines(&text); source_line(&lines, &line);) {
 		AUTO(conf_release) struct conf conf = CONF_INIT;

@@ -96,6 +96,16 @@ bool read_source(struct reader *reader, const char *file, size_t limit, struct s
 	return read;
 }
 
+bool read_text(struct reader *reader, const char *file, struct strbuf *text)
+{
+	if (!read_source(reader, file, SOURCE_TEXT_LIMIT, text))
+		return false;
+	if (!memchr(text->text, '\0', text->length))
+		return true;
+	note_left(reader, file, 0, "it is not text", "the file");
+	return false;
+}
+
 bool is_plain_name(const char *name)
 {
 	if (!isalnum((unsigned char)*name) || strlen(name) > 100)

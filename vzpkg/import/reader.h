@@ -43,6 +43,9 @@ bool has_file(const struct reader *reader, const char *path);
 /* Reads a file of the source; if it is there and cannot be taken, that is noted. */
 bool read_source(struct reader *reader, const char *file, size_t limit, struct strbuf *text);
 
+/* The same of a file that is to be text of at most SOURCE_TEXT_LIMIT bytes. */
+bool read_text(struct reader *reader, const char *file, struct strbuf *text);
+
 /* The one who reads it says why a line that it would get is none; NULL if it is fine. To be freed. */
 char *package_mistake(const struct reader *reader, const char *line);
 char *repository_mistake(const struct reader *reader, const char *line);
