@@ -19,7 +19,10 @@ static const struct {
 	{ "DEBIAN_ARCHIVE", "http://archive.debian.org/debian" },
 	{ "DEBIAN_SECURITY_ARCHIVE", "http://archive.debian.org/debian-security" },
 	{ "FEDORA_ARCHIVE", "https://archives.fedoraproject.org/pub/archive/fedora/linux" },
+	{ "FEDORA_MIRROR", "https://dl.fedoraproject.org/pub/fedora/linux" },
 	{ "CENTOS_VAULT", "https://vault.centos.org" },
+	{ "CENTOS_STREAM_MIRROR", "https://mirror.stream.centos.org" },
+	{ "OPENSUSE_MIRROR", "https://download.opensuse.org" },
 };
 
 enum { DEFAULT_COUNT = sizeof(defaults) / sizeof(defaults[0]) };

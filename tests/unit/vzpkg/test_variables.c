@@ -90,7 +90,9 @@ static void sources_scanned(void **state)
 
 static const char *const names[] = { "DEBIAN_MIRROR",  "DEBIAN_SECURITY_MIRROR",
 				     "DEBIAN_ARCHIVE", "DEBIAN_SECURITY_ARCHIVE",
-				     "FEDORA_ARCHIVE", "CENTOS_VAULT" };
+				     "FEDORA_ARCHIVE", "FEDORA_MIRROR",
+				     "CENTOS_VAULT",   "CENTOS_STREAM_MIRROR",
+				     "OPENSUSE_MIRROR" };
 
 static int setup(void **state)
 {
