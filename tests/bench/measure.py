@@ -35,6 +35,12 @@ class Mirror:
         subprocess.run([str(TOP / "tests/lib/mirror"), "stop", str(self.folder)], check=True)
 
 
+def need(*programs):
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        sys.exit(f"{' and '.join(missing)}: not installed; tests/lib/install-deps bench installs what is compared with")
+
+
 def run(command, env=None, cwd=None):
     """(wall seconds, CPU seconds, peak KiB of the largest process) of one run."""
     read, write = os.pipe()
