@@ -22,5 +22,9 @@ struct precompress {
 int precompress_start(struct precompress *precompress, int tree, int64_t epoch,
 		      struct member_cache *cache, struct error *err);
 
+/* The same for a tree that is being filled: the child looks again and again at what is new, until it is stopped. */
+int precompress_follow(struct precompress *precompress, int tree, int64_t epoch,
+		       struct member_cache *cache, struct error *err);
+
 /* Ends the child, wherever it is. */
 void precompress_stop(struct precompress *precompress);

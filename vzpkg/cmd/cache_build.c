@@ -115,12 +115,14 @@ static int check_space(const struct cache_build *build, struct error *err)
 	return error_hint(err, "free some space, or set TEMPLATE in vz.conf to another disk");
 }
 
-/* While the packages are configured, one after the other, the other CPUs compress what is there. Without
- * that the build is slower, and that is all. */
-static void unpacked(int64_t newest, void *data)
+typedef int precompress_starter(struct precompress *precompress, int tree, int64_t epoch,
+				struct member_cache *cache, struct error *err);
+
+/* Without that the build is slower, and that is all. */
+static void compress_meanwhile(struct cache_build *build, int64_t newest,
+			       precompress_starter *start)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	struct cache_build *build = data;
 	int64_t epoch = build->epoch_given ? build->epoch : newest;
 
 	if (cpu_count() < 2 || build->gzip_single)
@@ -128,8 +130,19 @@ static void unpacked(int64_t newest, void *data)
 	precompress_stop(&build->precompress);
 	if ((!build->members && member_cache_new(build->workdir.fd, &build->members, &why) < 0) ||
 	    member_cache_load(build->members, &why) < 0 ||
-	    precompress_start(&build->precompress, build->tree, epoch, build->members, &why) < 0)
+	    start(&build->precompress, build->tree, epoch, build->members, &why) < 0)
 		report_detail(build->app->report, "%s", why.message);
+}
+
+/* While the packages are configured, one after the other, the other CPUs compress what is there. */
+static void unpacked(int64_t newest, void *data)
+{
+	compress_meanwhile(data, newest, precompress_start);
+}
+
+static void unpacking(int64_t newest, void *data)
+{
+	compress_meanwhile(data, newest, precompress_follow);
 }
 
 static struct install_job job_of(struct cache_build *build, int64_t *newest)
@@ -181,6 +194,7 @@ int cache_build_from_nothing(struct cache_build *build, struct error *err)
 		return -1;
 	struct install_job job = job_of(build, &newest);
 	job.unpacked = unpacked;
+	job.unpacking = unpacking;
 	job.data = build;
 	job.ret_unowned = build->unowned_wanted ? &build->unowned : NULL;
 	return install(build, &job, &newest, err);

@@ -39,6 +39,8 @@ struct install_job {
 	/* Called when packages have been unpacked and their configuration begins: most of what is
 	 * in the tree now will stay as it is. `epoch` is as above, of the packages so far. May be NULL. */
 	void (*unpacked)(int64_t epoch, void *data);
+	/* Called instead where unpacking and configuring take turns: before the first package. May be NULL. */
+	void (*unpacking)(int64_t epoch, void *data);
 	void *data;
 };
 

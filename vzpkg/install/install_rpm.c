@@ -99,8 +99,11 @@ static int install_stages(struct session *session, struct error *err)
 	AUTO(rpm_outcome_release) struct rpm_outcome outcome = { 0 };
 
 	report_phase(job->report, "installing packages", REPORT_ITEMS, job->plan->count, 40);
-	if (session_start(session, job, job->newest, err) < 0 ||
-	    rpm_transaction_run(session, &options, &outcome, err) < 0 ||
+	if (session_start(session, job, job->newest, err) < 0)
+		return -1;
+	if (job->unpacking)
+		job->unpacking(job->newest, job->data);
+	if (rpm_transaction_run(session, &options, &outcome, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_MID_POST_INSTALL, err) < 0 ||
 	    settle_database(session, &outcome, err) < 0 ||
 	    yum_repositories_write(job->tree, &job->template->guest_repositories, err) < 0)

@@ -8,6 +8,7 @@
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -504,6 +505,60 @@ static void members_are_taken_over(void **state)
 	assert_int_equal(unlinkat(fixture->tree, "usr/file000a", 0), 0);
 }
 
+static off_t size_of(int fd)
+{
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_size;
+}
+
+/* Until the child has appended more than `size` bytes and then pauses: 20 s at most. */
+static off_t wait_for_more(int fd, off_t size)
+{
+	off_t now = size, before;
+
+	for (int i = 0; i < 400 && now == size; i++) {
+		usleep(50000);
+		now = size_of(fd);
+	}
+	assert_true(now > size);
+	do {
+		before = now;
+		usleep(200000);
+		now = size_of(fd);
+	} while (now != before);
+	return now;
+}
+
+/* What comes after the start is compressed too, and the tarball is the same. */
+static void a_growing_tree_is_followed(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(member_cache_freep) struct member_cache *cache = NULL;
+	AUTO(image_packed_release) struct image_packed plain = IMAGE_PACKED_INIT;
+	AUTO(image_packed_release) struct image_packed taken = IMAGE_PACKED_INIT;
+	struct precompress precompress = PRECOMPRESS_INIT;
+	int records = dup(fixture->tree); /* the lowest free descriptor, which the cache gets */
+
+	close(records);
+	assert_int_equal(member_cache_new(fixture->dir, &cache, NULL), 0);
+	assert_int_equal(precompress_follow(&precompress, fixture->tree, EPOCH, cache, NULL), 0);
+	off_t first = wait_for_more(records, 0);
+	put(fixture->tree, "usr/late", 3 << 20, 5);
+	assert_true(wait_for_more(records, first) > first + (1 << 20));
+	assert_int_equal(kill(precompress.child.pid, 0), 0);
+	precompress_stop(&precompress);
+	close(pack(fixture, "plain", 2, false, &plain));
+
+	struct image_pack job = {
+		.tree = fixture->tree, .epoch = EPOCH, .threads = 2, .cache = cache
+	};
+	autoclose int fd = openat(fixture->dir, "taken", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(image_pack(&job, fd, "taken", &taken, NULL), 0);
+	assert_true(digest_equal(&plain.gzip, &taken.gzip));
+	assert_int_equal(unlinkat(fixture->tree, "usr/late", 0), 0);
+}
+
 static void a_member_is_what_was_kept(void **state)
 {
 	struct fixture *fixture = *state;
@@ -572,6 +627,7 @@ int main(void)
 		cmocka_unit_test(a_large_file_has_its_size),
 		cmocka_unit_test(no_space),
 		cmocka_unit_test(members_are_taken_over),
+		cmocka_unit_test(a_growing_tree_is_followed),
 		cmocka_unit_test(a_member_is_what_was_kept),
 		cmocka_unit_test(a_cut_member_is_not_continued),
 	};
