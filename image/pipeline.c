@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "base/interrupt.h"
 
-/* Beside one for each thread; a piece takes a few MB. */
-enum { SLOTS_MORE = 6 };
+/* Beside one for each thread; a piece takes 2 MB. */
+enum { SLOTS_MORE = 1 };
 
 struct slot {
 	struct piece piece;
