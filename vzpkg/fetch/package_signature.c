@@ -385,6 +385,14 @@ static int judge(struct check *check, Header header, bool is_good, bool must_be_
 	return is_good ? 0 : refuse_damaged(check, said);
 }
 
+/* MD5 is over header and payload; the header's own digest or signature covers the one, and the header's digest of it the other. */
+rpmVSFlags package_redundant_digests(Header header)
+{
+	bool strong = headerIsEntry(header, RPMTAG_PAYLOADDIGEST) &&
+		      headerIsEntry(header, RPMTAG_SHA256HEADER);
+	return strong ? RPMVSF_NOMD5 : 0;
+}
+
 int package_verify(const struct package_keys *keys, int fd, const char *name, bool must_be_signed,
 		   struct package_identity *ret, struct error *err)
 {
@@ -397,16 +405,17 @@ int package_verify(const struct package_keys *keys, int fd, const char *name, bo
 	rpmts ts = rpmtsCreate();
 	rpmtsSetKeyring(ts, keys->ring);
 	rpmtsSetVSFlags(ts, 0);
-	/* Where the metadata vouches for the package, a key that nobody has is no mistake. */
-	rpmtsSetVfyFlags(ts, must_be_signed ? 0 : RPMVSF_MASK_NOSIGNATURES);
 	rpmtsSetVfyLevel(ts, RPMSIG_DIGEST_TYPE | (must_be_signed ? RPMSIG_SIGNATURE_TYPE : 0));
 
+	Header header = read_header(ts, fd, name);
+	lseek(fd, 0, SEEK_SET);
+	/* Where the metadata vouches for the package, a key that nobody has is no mistake. */
+	rpmtsSetVfyFlags(ts, (header ? package_redundant_digests(header) : 0) |
+				     (must_be_signed ? 0 : RPMVSF_MASK_NOSIGNATURES));
 	FD_t file = fdDup(fd);
 	bool is_good = file && rpmVerifySignatures(&arguments, ts, file, name) == 0;
 	if (file)
 		Fclose(file);
-	lseek(fd, 0, SEEK_SET);
-	Header header = read_header(ts, fd, name);
 	int status = judge(&check, header, is_good, must_be_signed, &said);
 	if (status < 0)
 		error_subject(err, "%s", name);

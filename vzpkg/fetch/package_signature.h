@@ -4,6 +4,7 @@
 #pragma once
 
 #include <rpm/rpmkeyring.h>
+#include <rpm/rpmts.h>
 #include <stdbool.h>
 
 #include "base/error.h"
@@ -40,3 +41,6 @@ void package_identity_release(struct package_identity *identity);
  */
 int package_verify(const struct package_keys *keys, int fd, const char *name, bool must_be_signed,
 		   struct package_identity *ret, struct error *err);
+
+/* RPMVSF_…: digests of this package that need not be computed, since stronger ones cover the same bytes. */
+rpmVSFlags package_redundant_digests(Header header);

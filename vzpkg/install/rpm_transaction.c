@@ -54,6 +54,7 @@ struct transaction {
 	/* In the VE. */
 	int channel;
 	rpmts ts;
+	rpmVSFlags redundant; /* digests that all packages have stronger ones for */
 	struct strbuf said; /* by librpm: warnings and errors */
 	size_t said_before; /* the script in progress */
 	struct strbuf shared; /* paths that librpm leaves alone, ":" between them */
@@ -266,12 +267,15 @@ static int look_at_packages(struct transaction *transaction, struct error *err)
 
 	rpmtsSetVSFlags(ts, RPMVSF_MASK_NODIGESTS | RPMVSF_MASK_NOSIGNATURES);
 	strbuf_adds(&transaction->shared, MOUNTED);
+	transaction->redundant = RPMVSF_NOMD5;
 	for (size_t i = 0; ret == 0 && i < transaction->session->job->plan->count; i++) {
 		Header header = read_header(transaction, ts, i);
-		if (header)
+		if (header) {
 			leave_nodes_out(transaction, header);
-		else
+			transaction->redundant &= package_redundant_digests(header);
+		} else {
 			ret = unreadable(transaction, i, err);
+		}
 		headerFree(header);
 	}
 	rpmtsFree(ts);
@@ -291,7 +295,7 @@ static rpmts make_ts(struct transaction *transaction)
 	rpmtsSetRootDir(ts, "/");
 	rpmtsSetKeyring(ts, package_keys_ring(job->keys));
 	rpmtsSetVSFlags(ts, 0);
-	rpmtsSetVfyFlags(ts, 0);
+	rpmtsSetVfyFlags(ts, transaction->redundant);
 	rpmtsSetVfyLevel(ts, RPMSIG_DIGEST_TYPE | (all_signed ? RPMSIG_SIGNATURE_TYPE : 0));
 	rpmtsSetFlags(ts, RPMTRANS_FLAG_NOPLUGINS |
 				  (transaction->options->no_docs ? RPMTRANS_FLAG_NODOCS : 0));
