@@ -166,6 +166,55 @@ undo:
 	return -1;
 }
 
+/* ---- copies ------------------------------------------------------------------------------------- */
+
+enum { COPY_PIECE = 1 << 20 };
+
+int file_copy_fd(int from, int to, const char *name, struct error *err)
+{
+	autofree char *buffer = xmalloc(COPY_PIECE);
+	ssize_t got;
+
+	while ((got = read(from, buffer, COPY_PIECE)) != 0) {
+		if (got < 0 && errno == EINTR && !interrupt_pending())
+			continue;
+		if (got < 0)
+			return error_errno(err, errno, "reading %s", name);
+		if (write_all(to, buffer, (size_t)got, name, err) < 0 || interrupt_check(err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int copy(int from_dir, const char *from, int to_dir, const char *to, struct error *err)
+{
+	autoclose int in = openat(from_dir, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (in < 0)
+		return error_errno(err, errno, "reading %s", from);
+	autoclose int out =
+		openat(to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (out < 0)
+		return error_errno(err, errno, "writing %s", to);
+	return file_copy_fd(in, out, to, err);
+}
+
+int file_link_or_copy(int from_dir, const char *from, int to_dir, const char *to, struct error *err)
+{
+	const char *slash = strrchr(to, '/');
+
+	if (slash) {
+		autofree char *folder = xstrndup(to, (size_t)(slash - to));
+		autoclose int made = dir_open(to_dir, folder, true, 0755, err);
+		if (made < 0)
+			return -1;
+	}
+	if (linkat(from_dir, from, to_dir, to, 0) == 0)
+		return 0;
+	if (errno == EXDEV || errno == EPERM || errno == EMLINK)
+		return copy(from_dir, from, to_dir, to, err);
+	return error_errno(err, errno, "linking %s to %s", from, to);
+}
+
 /*
  * ---- removing a tree ------------------------------------------------------------------------------
  *

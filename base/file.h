@@ -30,6 +30,14 @@ int write_all(int fd, const void *data, size_t size, const char *name, struct er
 int file_write_atomic(int dirfd, const char *path, mode_t mode, const void *data, size_t size,
 		      struct error *err);
 
+/* Makes `to` another name of the regular file `from`, or, on another file system, a copy of it with mode 0644. The folder of
+ * `to` is made, too. There must be no file of that name. */
+int file_link_or_copy(int from_dir, const char *from, int to_dir, const char *to,
+		      struct error *err);
+
+/* Copies from the current offset of `from` to its end, to the current offset of `to`. */
+int file_copy_fd(int from, int to, const char *name, struct error *err);
+
 /* Removes a file or a whole tree, of any depth, without following a link or entering a mount (an
  * error that names it; what else was there may be gone by then). A missing one is success. */
 int tree_remove(int dirfd, const char *name, struct error *err);

@@ -41,7 +41,7 @@ static const struct command *const commands[] = {
 	&command_list,         &command_info,
 	&command_lint,         &command_install,
 	&command_fetch,        &command_update_metadata,
-	&command_lock,
+	&command_lock,         &command_bundle,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -313,6 +313,37 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
 	return check_gone(&filling, err);
 }
 
+/* ---- other stores ------------------------------------------------------------------------------- */
+
+int store_export(const struct store *store, const struct plan *plan, int dir, struct error *err)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		autofree char *path = path_of(&plan->packages[i]);
+		/* Two packages of a plan may be one file. */
+		if (faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+		    file_link_or_copy(store->packages, path, dir, path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int store_adopt(struct store *store, const struct store *from, const struct plan *plan,
+		struct error *err)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		autofree char *path = path_of(&plan->packages[i]);
+		autofree char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+		if (is_there(store, &plan->packages[i]))
+			continue;
+		autoclose int dir = dir_open(store->packages, folder, true, 0755, err);
+		if (dir < 0)
+			return -1;
+		if (renameat(from->packages, path, store->packages, path) < 0)
+			return error_errno(err, errno, "storing %s", path);
+	}
+	return 0;
+}
+
 /* ---- using -------------------------------------------------------------------------------------- */
 
 /* `fd` is the file: another vzpkg may have put a good one in its place meanwhile. */

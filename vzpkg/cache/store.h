@@ -30,6 +30,13 @@ size_t store_missing(const struct store *store, const struct plan *plan, uint64_
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
 	       struct report *report, struct error *err);
 
+/* Gives each of the plan's packages a name below the folder `dir`, at the place that it has in a store's. */
+int store_export(const struct store *store, const struct plan *plan, int dir, struct error *err);
+
+/* Moves the plan's packages, which were verified there, from another store on the same file system; those that are here already stay. */
+int store_adopt(struct store *store, const struct store *from, const struct plan *plan,
+		struct error *err);
+
 /*
  * The files of the plan are not collected either after this run, until another plan is kept under that name: STORE_PLAN and the
  * template's name for what a build of it would take, STORE_LOCKED and a name for what a person has put down.

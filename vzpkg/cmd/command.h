@@ -31,6 +31,7 @@ struct command {
 		   struct error *err);
 };
 
+extern const struct command command_bundle;
 extern const struct command command_clean;
 extern const struct command command_create_appcache;
 extern const struct command command_create_cache;

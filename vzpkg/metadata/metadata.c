@@ -187,7 +187,7 @@ static void waiting(const char *holder, void *data)
 	report_info(data, "waiting for %s, which reads repositories", holder);
 }
 
-static void sync_release(struct sync *sync)
+void sync_close(struct sync *sync)
 {
 	for (size_t i = 0; i < sync->template->repository_count; i++) {
 		struct sync_repository *repository = &sync->repositories[i];
@@ -231,8 +231,7 @@ static void prepare(struct sync *sync)
 	}
 }
 
-/* Until sync_release(); the lock is held. */
-static int begin(struct sync *sync, struct lock *lock, struct error *err)
+int sync_open(struct sync *sync, struct lock *lock, struct error *err)
 {
 	const struct metadata_options *options = sync->options;
 
@@ -242,7 +241,12 @@ static int begin(struct sync *sync, struct lock *lock, struct error *err)
 		      options->report, err) < 0)
 		return -1;
 	sync->tops = dir_open(options->pm, "tops", true, 0755, err);
-	if (sync->tops < 0)
+	return sync->tops < 0 ? -1 : 0;
+}
+
+static int begin(struct sync *sync, struct lock *lock, struct error *err)
+{
+	if (sync_open(sync, lock, err) < 0)
 		return -1;
 	return sync->format->locate ? sync->format->locate(sync, err) : 0;
 }
@@ -257,7 +261,7 @@ int metadata_sync(const struct template *template, const struct metadata_options
 		  struct metadata **ret, struct error *err)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
-	AUTO(sync_release)
+	AUTO(sync_close)
 	struct sync sync = { .template = template, .options = options, .tops = -1 };
 
 	if (begin(&sync, &lock, err) < 0 ||
@@ -279,7 +283,7 @@ int metadata_locate(const struct template *template, const struct metadata_optio
 		    struct metadata **ret, struct error *err)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
-	AUTO(sync_release)
+	AUTO(sync_close)
 	struct sync sync = { .template = template, .options = options, .tops = -1 };
 
 	if (begin(&sync, &lock, err) < 0)

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/lock.h"
 #include "base/strbuf.h"
 #include "vzpkg/fetch/signature.h"
 #include "vzpkg/metadata/metadata.h"
@@ -64,6 +65,10 @@ struct sync {
 	struct keyring *keyring; /* NULL: every repository is marked unsigned */
 	int tops; /* pm/tops */
 };
+
+/* The repositories, without anything of theirs read, and pm/tops; the lock of pm/ is held. sync_close() is due in any case. */
+int sync_open(struct sync *sync, struct lock *lock, struct error *err);
+void sync_close(struct sync *sync);
 
 /* A file name that tells what it is of; one that would be too long ends in its digest. */
 char *sync_file_name(const char *text);
