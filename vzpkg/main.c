@@ -32,6 +32,7 @@ static const struct command *const commands[] = {
 	&command_rollback,
 	&command_pin,
 	&command_unpin,
+	&command_verify,
 	&command_gc,
 	&command_clean,
 	&command_fetch,

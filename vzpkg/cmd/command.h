@@ -52,3 +52,4 @@ extern const struct command command_rollback;
 extern const struct command command_unpin;
 extern const struct command command_update_cache;
 extern const struct command command_update_metadata;
+extern const struct command command_verify;
