@@ -72,13 +72,15 @@ static json_t *change_row(const struct package_change *change, const struct plan
 	static const char *const words[] = {
 		[CHANGE_ADD] = "added", [CHANGE_REPLACE] = "replaced", [CHANGE_REMOVE] = "removed"
 	};
-	const struct plan_package *now =
-		change->kind == CHANGE_REMOVE ? NULL : &plan->packages[change->package];
-	json_t *row = json_pack("{s:s s:s}", "name", now ? now->name : change->before->name,
-				"change", words[change->kind]);
-	if (change->before)
+	json_t *row = json_pack("{s:s}", "change", words[change->kind]);
+
+	if (change->before) {
+		json_object_set_new(row, "name", json_string(change->before->name));
 		json_object_set_new(row, "version_before", json_string(change->before->version));
-	if (now) {
+	}
+	if (change->kind != CHANGE_REMOVE) {
+		const struct plan_package *now = &plan->packages[change->package];
+		json_object_set_new(row, "name", json_string(now->name));
 		json_object_set_new(row, "version", json_string(now->version));
 		json_object_set_new(row, "size", json_integer((json_int_t)now->size));
 	}

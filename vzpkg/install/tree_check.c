@@ -16,7 +16,7 @@ static bool is_of_the_ve(const char *path, void *data)
 {
 	(void)data;
 	return strcmp(path, "usr/sbin/policy-rc.d") == 0 ||
-	       strcmp(path, CHANGE_PACKAGES_TARGET + 1) == 0;
+	       strcmp(path, &CHANGE_PACKAGES_TARGET[1]) == 0;
 }
 
 static int by_path(const void *a, const void *b)
