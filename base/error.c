@@ -69,6 +69,14 @@ const char *error_kind_name(enum error_kind kind)
 	return kind < ERROR_KINDS ? kind_names[kind] : "unknown";
 }
 
+enum error_kind error_kind_parse(const char *name)
+{
+	for (size_t i = 0; i < ERROR_KINDS; i++)
+		if (kind_names[i] && strcmp(kind_names[i], name) == 0)
+			return (enum error_kind)i;
+	return ERROR_INTERNAL;
+}
+
 int error_set(struct error *err, enum error_kind kind, const char *format, ...)
 {
 	if (!err)

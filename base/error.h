@@ -104,6 +104,7 @@ int error_hint(struct error *err, const char *format, ...) __attribute__((format
 
 /* A stable lower-case word for the kind ("trust", "no-space"), for JSON and for --verbose. */
 const char *error_kind_name(enum error_kind kind);
+enum error_kind error_kind_parse(const char *name); /* ERROR_INTERNAL for what is none */
 
 /* Moves *from into *to (releasing what was there); *from is empty afterwards. */
 void error_move(struct error *to, struct error *from);

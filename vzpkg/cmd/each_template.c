@@ -4,8 +4,8 @@
 #include "vzpkg/cache/generation.h"
 #include "vzpkg/exit_code.h"
 
-static int choose(const struct app *app, const struct strvec *operands, bool all,
-		  struct strvec *names, struct error *err)
+int each_template_names(const struct app *app, const struct strvec *operands, bool all,
+			struct strvec *names, struct error *err)
 {
 	if (all && operands->count) {
 		error_set(err, ERROR_USAGE, "either templates are named, or --all is given");
@@ -44,7 +44,7 @@ int each_template(struct app *app, const struct strvec *operands, bool all, temp
 	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
 	size_t failed = 0;
 
-	if (choose(app, operands, all, &names, err) < 0)
+	if (each_template_names(app, operands, all, &names, err) < 0)
 		return -1;
 	json_t *rows = json_array();
 	ret->json = json_pack("{s:o}", "templates", rows);

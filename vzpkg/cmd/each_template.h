@@ -20,3 +20,7 @@ typedef json_t *template_action(struct app *app, const struct template *template
  */
 int each_template(struct app *app, const struct strvec *operands, bool all, template_action *act,
 		  struct command_result *ret, struct error *err);
+
+/* Which ones those are: the operands, each once, or without any or with `all` the templates that have a cache. */
+int each_template_names(const struct app *app, const struct strvec *operands, bool all,
+			struct strvec *names, struct error *err);
