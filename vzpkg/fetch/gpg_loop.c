@@ -24,6 +24,8 @@ struct gpg_loop {
 	struct watched watched[WATCHED_MAX];
 	bool done;
 	gpgme_error_t code;
+	void (*key)(gpgme_key_t key, void *data); /* may be NULL */
+	void *key_data;
 };
 
 static gpgme_error_t on_add(void *data, int fd, int reading, gpgme_io_cb_t call, void *call_data,
@@ -48,6 +50,13 @@ static void on_remove(void *tag)
 		watched->call = NULL;
 }
 
+static void on_key(const struct gpg_loop *loop, gpgme_key_t key)
+{
+	if (loop->key)
+		loop->key(key, loop->key_data);
+	gpgme_key_unref(key);
+}
+
 static void on_event(void *data, gpgme_event_io_t type, void *type_data)
 {
 	struct gpg_loop *loop = data;
@@ -57,6 +66,8 @@ static void on_event(void *data, gpgme_event_io_t type, void *type_data)
 	} else if (type == GPGME_EVENT_DONE) {
 		loop->done = true;
 		loop->code = ended->err ? ended->err : ended->op_err;
+	} else if (type == GPGME_EVENT_NEXT_KEY) {
+		on_key(loop, type_data);
 	}
 }
 
@@ -71,6 +82,12 @@ struct gpg_loop *gpg_loop_new(gpgme_ctx_t context)
 	loop->context = context;
 	gpgme_set_io_cbs(context, &callbacks);
 	return loop;
+}
+
+void gpg_loop_keys(struct gpg_loop *loop, void (*key)(gpgme_key_t key, void *data), void *data)
+{
+	loop->key = key;
+	loop->key_data = data;
 }
 
 void gpg_loop_freep(struct gpg_loop **loop)

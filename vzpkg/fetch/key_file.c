@@ -8,6 +8,8 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "vzpkg/fetch/gpg_loop.h"
+#include "vzpkg/fetch/keyring.h"
 
 static int failed(const char *name, gpgme_error_t number, struct error *err)
 {
@@ -20,10 +22,13 @@ static bool is_rsa(gpgme_pubkey_algo_t algorithm)
 	return algorithm == GPGME_PK_RSA || algorithm == GPGME_PK_RSA_S;
 }
 
-static void add(struct key_list *list, gpgme_key_t key)
+static void add(gpgme_key_t key, void *data)
 {
+	struct key_list *list = data;
 	gpgme_subkey_t primary = key->subkeys;
 
+	if (!key->fpr)
+		return;
 	list->keys = xgrow(list->keys, list->count, &list->capacity, sizeof(*list->keys));
 	list->keys[list->count++] = (struct key_info){
 		.fingerprint = xstrdup(key->fpr),
@@ -38,17 +43,17 @@ static void add(struct key_list *list, gpgme_key_t key)
 	};
 }
 
-static gpgme_error_t list_keys(gpgme_ctx_t context, gpgme_data_t data, struct key_list *list)
+/* -1: cut off. gpg ends before it has read what is no key at all. */
+static int list_keys(gpgme_ctx_t context, gpgme_data_t data, struct key_list *list,
+		     gpgme_error_t *ret_code, struct error *err)
 {
-	gpgme_key_t key;
-	gpgme_error_t number = gpgme_op_keylist_from_data_start(context, data, 0);
+	AUTO(sigpipe_restore) struct sigaction old;
+	sigpipe_ignore(&old);
+	AUTO(gpg_loop_freep) struct gpg_loop *loop = gpg_loop_new(context);
 
-	while (!number && !(number = gpgme_op_keylist_next(context, &key))) {
-		if (key->fpr)
-			add(list, key);
-		gpgme_key_unref(key);
-	}
-	return gpgme_err_code(number) == GPG_ERR_EOF ? 0 : number;
+	gpg_loop_keys(loop, add, list);
+	*ret_code = gpgme_op_keylist_from_data_start(context, data, 0);
+	return *ret_code ? 0 : gpg_loop_wait(loop, ret_code, err);
 }
 
 /* GnuPG wants a home to start at all; the user's own is none of our business, and may not exist. */
@@ -63,15 +68,18 @@ static int read_keys(const char *name, gpgme_data_t data, gpgme_error_t number, 
 {
 	size_t before = list->count;
 	gpgme_ctx_t context = NULL;
+	int status = 0;
 
 	if (!number)
 		number = gpgme_new(&context);
 	if (!number)
 		number = use_home(context, home);
 	if (!number)
-		number = list_keys(context, data, list);
+		status = list_keys(context, data, list, &number, err);
 	gpgme_data_release(data);
 	gpgme_release(context);
+	if (status < 0)
+		return error_wrap(err, "reading the keys in %s", name);
 	if (number)
 		return failed(name, number, err);
 	if (list->count == before)
