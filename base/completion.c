@@ -10,7 +10,7 @@ static const char *const commands_of[] = {
 
 static enum completion_words argument_words(const struct option_row *row)
 {
-	if (strcmp(row->argument, "FILE") == 0)
+	if (strcmp(row->argument, "FILE") == 0 || strcmp(row->argument, "DIR") == 0)
 		return COMPLETE_FILES;
 	if (strcmp(row->argument, "TEMPLATE") == 0)
 		return COMPLETE_TEMPLATES;

@@ -32,7 +32,7 @@ struct completion {
 	enum completion_words operands;
 };
 
-/* Appends the script. ERROR_USAGE for another shell. What an option's argument is follows from its name in the table: FILE,
+/* Appends the script. ERROR_USAGE for another shell. What an option's argument is follows from its name in the table: FILE, DIR,
  * TEMPLATE, VE or CTID; rows without a help text are left out. */
 int completion_script(const struct completion *completion, const char *shell, struct strbuf *ret,
 		      struct error *err);

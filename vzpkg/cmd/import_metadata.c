@@ -177,7 +177,7 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 		.repositories = &app->options.repositories,
 	};
 
-	if (import_read(&request, &import, err) < 0)
+	if (import_read(&request, &import, err) < 0 || interrupt_check(err) < 0)
 		return -1;
 	say(import, ret);
 	if (import_place_find(root, dir, import, force, &place, err) < 0)

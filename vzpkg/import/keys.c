@@ -68,6 +68,11 @@ static bool trust_key(struct reader *reader, const char *file, const struct key_
 			  key->fingerprint);
 		return false;
 	}
+	if (!key->bits || !*key->user) {
+		note_left(reader, file, 0, "GnuPG does not know what kind of key it is, or whose",
+			  "the key %s", key->fingerprint);
+		return false;
+	}
 	if (strvec_contains(&reader->fingerprints, key->fingerprint)) {
 		note_left(reader, file, 0, "another file has it too", "the key %s",
 			  key->fingerprint);

@@ -26,13 +26,27 @@ static void list_release(struct list *list)
 	strbuf_release(&list->text);
 }
 
-/* Packages by which OpenVZ told a package manager on the host what a VE does not need. */
-static const char *hosts_package(const char *name)
+/* Packages of OpenVZ and Virtuozzo, which no distribution has. */
+static const struct {
+	const char *begins, *why;
+} own_packages[] = {
+	{ "dummy-", "it stood for packages that a VE does without; here they are not asked for" },
+	{ "vzdummy-", "it stood for packages that a VE does without; here they are not asked for" },
+	{ "vz-dummy-",
+	  "it stood for packages that a VE does without; here they are not asked for" },
+	{ "ct-preset-", "it set up Virtuozzo's VEs; what is wanted of it goes into post-install" },
+	{ "vz-preset-", "it set up Virtuozzo's VEs; what is wanted of it goes into post-install" },
+	{ "vzdev", "it made device nodes; a VE's /dev is there when it starts" },
+};
+
+static const char *own_package(const char *name)
 {
-	if (strncmp(name, "dummy-", 6) == 0 || strncmp(name, "vzdummy-", 8) == 0)
-		return "it stands for packages that a VE does without; here they are not asked for";
-	if (strcmp(name, "vzdev") == 0)
-		return "it made device nodes; a VE's /dev is there when it starts";
+	for (size_t i = 0; i < sizeof(own_packages) / sizeof(own_packages[0]); i++) {
+		size_t length = strlen(own_packages[i].begins);
+		bool whole = own_packages[i].begins[length - 1] != '-';
+		if (strncmp(name, own_packages[i].begins, length) == 0 && (!whole || !name[length]))
+			return own_packages[i].why;
+	}
 	return NULL;
 }
 
@@ -43,7 +57,7 @@ static void add_package(struct list *list, const char *name, bool exclude)
 	struct strvec *other = exclude ? &list->wanted : &list->excluded;
 	autofree char *line = xasprintf("%s%s", exclude ? "-" : "", name);
 	autofree char *mistake = package_mistake(reader, name);
-	const char *why = exclude ? NULL : hosts_package(name);
+	const char *why = exclude ? NULL : own_package(name);
 
 	if (why)
 		note_left(reader, list->file, list->line, why, "%s", name);
