@@ -126,14 +126,39 @@ static void add_unknown(struct resolver *resolver, const char *wish)
 	resolver_problem(resolver, line);
 }
 
-/* Where 32 bits are candidates too, a name alone means the template's own architecture. */
+static bool is_native(const Pool *pool, Id solvable)
+{
+	Id arch = pool->solvables[solvable].arch;
+	return arch == ARCH_NOARCH || strcmp(pool_id2str(pool, arch), "x86_64") == 0;
+}
+
+/* Where 32 bits are candidates too, a name alone means one that is not of them; which, the versions decide. */
 static bool add_native(struct resolver *resolver, const char *wish)
 {
-	const char *arch = resolver->pool->metadata->template->arch_word;
-	autofree char *text = xasprintf("%s.%s", wish, arch);
+	Pool *pool = resolver->pool->pool;
+	Queue selection, solvables, native;
 
-	return strcmp(arch, "x86_64") == 0 &&
-	       add_selection(resolver, text, SELECTION_NAME | SELECTION_DOTARCH);
+	if (strcmp(resolver->pool->metadata->template->arch_word, "x86_64") != 0)
+		return false;
+	queue_init(&selection);
+	queue_init(&solvables);
+	queue_init(&native);
+	selection_make(pool, &selection, wish, SELECTION_NAME);
+	selection_solvables(pool, &selection, &solvables);
+	for (int i = 0; i < solvables.count; i++) {
+		if (!is_native(pool, solvables.elements[i]))
+			continue;
+		queue_push(&native, solvables.elements[i]);
+		MAPSET(&resolver->asked, solvables.elements[i]);
+	}
+	bool found = native.count > 0;
+	if (found)
+		queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_ONE_OF,
+			    pool_queuetowhatprovides(pool, &native));
+	queue_free(&native);
+	queue_free(&solvables);
+	queue_free(&selection);
+	return found;
 }
 
 void wish_rpm(struct resolver *resolver, const char *wish)
