@@ -96,11 +96,15 @@ static enum rpm_database_format format_of(const char *version)
 	return major == 4 && minor < 17 ? RPM_DATABASE_BDB : RPM_DATABASE_SQLITE;
 }
 
+/* A script may have put something else there, a FIFO for instance. */
 static void read_macros(struct rpm_database *database, const char *path)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
 
-	if (file_read(AT_FDCWD, path, MACROS_MAX, &text, NULL) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    file_read_fd(fd, path, MACROS_MAX, &text, NULL) < 0)
 		return;
 	autofree char *backend = find_macro(text.text, "_db_backend");
 	autofree char *where = find_macro(text.text, "_dbpath");
@@ -249,7 +253,8 @@ int rpm_database_make_reproducible(int tree, const char *path, struct error *err
 	struct dirent *entry;
 
 	if (!folder)
-		return error_errno(err, errno, "opening %s in the tree", path);
+		return error_set(err, ERROR_INSTALL, "the guest's rpm left no folder %s: %s", path,
+				 strerror(errno));
 	while ((entry = readdir(folder)))
 		if (entry->d_name[0] != '.' &&
 		    bdb_file_make_reproducible(fd, entry->d_name, err) < 0)

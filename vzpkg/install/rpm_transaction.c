@@ -385,13 +385,18 @@ static int choose_database(const struct transaction *transaction, struct rpm_dat
 	return 0;
 }
 
+/* Scripts may have done anything to its folder. */
 static int hand_over(const struct transaction *transaction, struct error *err)
 {
 	struct rpm_database database;
 
-	if (choose_database(transaction, &database, err) < 0 ||
-	    rpm_database_hand_over(transaction->ts, &database, err) < 0)
+	if (choose_database(transaction, &database, err) < 0)
 		return -1;
+	if (rpm_database_hand_over(transaction->ts, &database, err) < 0) {
+		if (err && err->kind == ERROR_SYSTEM)
+			err->kind = ERROR_INSTALL;
+		return error_wrap(err, "handing the database over to the guest's rpm");
+	}
 	autofree char *text =
 		xasprintf("%d %s", database.format == RPM_DATABASE_NDB, database.path);
 	send(transaction, EVENT_DATABASE, text);
