@@ -14,13 +14,13 @@ children=()
 
 # shellcheck disable=SC2317 # called by the trap
 cleanup() {
-	local pid state ctid
+	local pid state ctid mounted
 	for state in "$W"/lock/*.state; do
 		[ -e "$state" ] || continue
 		ctid=$(basename "$state" .state)
 		ctl -q --timeout 5 stop "$ctid" --fast >/dev/null 2>&1 || true
 	done
-	for pid in "$W"/root/*; do ! mountpoint -q "$pid" || umount -l "$pid"; done
+	awk -v top="$W/" 'index($2, top) == 1 { print $2 }' /proc/mounts | tac | while read -r mounted; do umount -l "$mounted"; done
 	for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
 	rm -rf "$W"
 }
