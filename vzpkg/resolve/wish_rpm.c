@@ -121,8 +121,11 @@ static void add_unknown(struct resolver *resolver, const char *wish)
 	const char *near = *wish == '@' ? NULL : package_nearest_name(resolver->pool, wish);
 	autofree char *line =
 		*wish == '@' ? xasprintf("%s: no repository has such a group", wish)
-		: near       ? xasprintf("%s is in no repository; did you mean %s?", wish, near)
-			     : xasprintf("%s is in no repository", wish);
+		: near && strcmp(near, wish) == 0
+			? xasprintf("%s is in no repository for this architecture, only for others",
+				    wish)
+		: near ? xasprintf("%s is in no repository; did you mean %s?", wish, near)
+		       : xasprintf("%s is in no repository", wish);
 	resolver_problem(resolver, line);
 }
 
