@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -62,6 +63,20 @@ def run(command, env=None, cwd=None):
         sys.exit(f"failed: {command}")
     wall, cpu, peak = text.split()
     return float(wall), float(cpu), int(peak)
+
+
+def apart(function, *arguments):
+    """Calls it in a child: what it takes in memory would be counted for each child that comes after."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            function(*arguments)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(pid, 0)[1]:
+        sys.exit(f"failed: {function.__module__}.{function.__name__}")
 
 
 def compare(rows, rounds):

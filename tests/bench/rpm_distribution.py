@@ -148,7 +148,7 @@ def ready(url):
         print("making the rpm distribution; it is kept in", base, file=sys.stderr)
         measure.remove(base)
         base.mkdir(mode=0o700, parents=True)
-        make(base, url)
+        measure.apart(make, base, url)
     return base
 
 

@@ -54,13 +54,6 @@ def unshare(flags):
         mount(None, "/", flags=MS_REC | MS_PRIVATE)
 
 
-def need(*programs):
-    missing = [program for program in programs if not shutil.which(program)]
-    if missing:
-        raise SystemExit(f"not there: {', '.join(missing)}; "
-                         "apt-get install crun lxc systemd-container iproute2")
-
-
 def make_template(kind, file):
     subprocess.run([str(measure.TOP / "tests/lib/make-rootfs"), kind, str(file)], check=True,
                    stdout=subprocess.DEVNULL)
