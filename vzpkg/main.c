@@ -33,6 +33,7 @@ static const struct command *const commands[] = {
 	&command_pin,
 	&command_unpin,
 	&command_verify,
+	&command_status,
 	&command_gc,
 	&command_clean,
 	&command_fetch,

@@ -2,6 +2,7 @@
  * vzpkg list: the OS templates that can be built, and which of them have a cache since when; or what a VE is made from.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -13,12 +14,16 @@
 #include "runtime/config/ve_config.h"
 #include "vzpkg/cmd/application.h"
 #include "vzpkg/cmd/command.h"
+#include "vzpkg/cmd/layer_users.h"
+#include "vzpkg/cmd/manifest.h"
 
-static bool cached_only, summary, os_only, old_format;
+static bool cached_only, summary, os_only, old_format, old_layers;
 
 static const struct option_row options[] = {
 	{ "cached", 'c', OPTION_FLAG, &cached_only, NULL, "only templates that have a cache" },
 	{ "with-summary", 'S', OPTION_FLAG, &summary, NULL, "show each template's summary" },
+	{ "old-layers", 0, OPTION_FLAG, &old_layers, NULL,
+	  "list the VEs that stand on another layer than their template's cache has" },
 	{ "os", 'O', OPTION_FLAG, &os_only, NULL, NULL },
 	{ "old-format", 0, OPTION_FLAG, &old_format, NULL, "of a VE: each name and its version" },
 	{ NULL },
@@ -107,6 +112,78 @@ static int ve_rows(struct app *app, unsigned ctid, struct command_result *ret, s
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 
+/* ---- VEs on old layers ------------------------------------------------------------------------------------------ */
+
+/* The generation whose layer it is; 0 if none that is kept. *ret_current: the number of the current one. */
+static unsigned generation_of(const struct app *app, const char *name, const char *layer,
+			      unsigned *ret_current)
+{
+	const char *dir = app->host.template_dir;
+	autofree struct generation *list = NULL;
+	size_t count = 0;
+	unsigned found = 0;
+
+	*ret_current = 0;
+	if (generation_list(dir, name, &list, &count, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		AUTO(manifest_release) json_t *manifest = NULL;
+		if (list[i].current)
+			*ret_current = list[i].number;
+		/* Equal tarballs of two generations have one layer: the current one counts. */
+		if (generation_manifest(dir, name, list[i].number, &manifest, NULL) == 0 &&
+		    strcmp(manifest_gzip(manifest), layer) == 0 && (!found || list[i].current))
+			found = list[i].number;
+	}
+	return found;
+}
+
+/* Of a template without a cache nothing is newer than the layer. */
+static void old_layer_row(struct app *app, const struct layer_user *user,
+			  const struct strvec *wanted, struct command_result *ret)
+{
+	unsigned current;
+
+	if (!user->ostemplate || (wanted->count && !strvec_contains(wanted, user->ostemplate)))
+		return;
+	unsigned number = generation_of(app, user->ostemplate, user->layer, &current);
+	if (!current || number == current)
+		return;
+	autofree char *generation = number ? xasprintf("@%u", number) : xstrdup("");
+	strbuf_addf(&ret->text, "%10u %-20s %s%s%s\n", user->ctid, user->name ?: "-",
+		    user->ostemplate, generation, number ? "" : " (no longer kept)");
+	json_array_append_new(ret->json,
+			      json_pack("{s:I s:s? s:s s:I s:I s:s}", "ctid",
+					(json_int_t)user->ctid, "name", user->name, "template",
+					user->ostemplate, "generation", (json_int_t)number,
+					"current", (json_int_t)current, "layer", user->layer));
+}
+
+static int old_layer_rows(struct app *app, const struct strvec *operands,
+			  struct command_result *ret, struct error *err)
+{
+	AUTO(layer_users_release) struct layer_users users = LAYER_USERS_INIT;
+	AUTO(strvec_release) struct strvec wanted = STRVEC_INIT;
+	size_t unread;
+
+	for (size_t i = 0; i < operands->count; i++) {
+		AUTO(template_freep) struct template *template = NULL;
+		if (app_template(app, operands->items[i], &template, err) < 0)
+			return -1;
+		strvec_push(&wanted, template->text);
+	}
+	if (layer_users_load(&app->host, &users, &unread, err) < 0)
+		return -1;
+	for (size_t i = 0; i < users.count; i++)
+		old_layer_row(app, &users.items[i], &wanted, ret);
+	if (unread)
+		report_warning(app->report, NULL, "the configurations of %zu VEs cannot be read",
+			       unread);
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+
 static bool is_ve(const struct app *app, const char *word)
 {
 	unsigned ctid;
@@ -133,6 +210,8 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	struct template_source source = app_template_source(app);
 
 	ret->json = json_array();
+	if (old_layers)
+		return old_layer_rows(app, operands, ret, err);
 	for (size_t i = 0; i < operands->count; i++)
 		if (named(app, operands->items[i], ret, err) < 0)
 			return -1;

@@ -24,7 +24,6 @@ static const struct {
 	{ "remove", ERROR_UNSUPPORTED, "run the VE's own package manager: vzctl exec VE …" },
 	{ "localinstall", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
 	{ "localupdate", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
-	{ "status", ERROR_UNSUPPORTED, "\"vzpkg resolve\" shows what a build would get" },
 	{ "update-appcache", ERROR_UNSUPPORTED, "\"vzpkg create-appcache\" builds it" },
 	{ "remove-appcache", ERROR_UNSUPPORTED, "\"vzpkg remove-cache\" removes a cache" },
 	{ "list-appcache", ERROR_UNSUPPORTED, "\"vzpkg list\" lists all caches" },
