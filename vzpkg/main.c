@@ -34,6 +34,7 @@ static const struct command *const commands[] = {
 	&command_unpin,
 	&command_verify,
 	&command_status,
+	&command_sbom,
 	&command_gc,
 	&command_clean,
 	&command_fetch,

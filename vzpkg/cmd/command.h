@@ -49,6 +49,7 @@ extern const struct command command_lock;
 extern const struct command command_remove_cache;
 extern const struct command command_resolve;
 extern const struct command command_rollback;
+extern const struct command command_sbom;
 extern const struct command command_status;
 extern const struct command command_unpin;
 extern const struct command command_update_cache;
