@@ -17,6 +17,7 @@
 #include "vzpkg/cache/generation_files.h"
 #include "vzpkg/cache/store.h"
 #include "vzpkg/cache/store_roots.h"
+#include "vzpkg/resolve/lockfile.h"
 
 /* Of downloads that may be taken up again, and of damaged files that somebody may want to look at. */
 enum { REST_AGE_S = 7 * 24 * 3600 };
@@ -132,6 +133,31 @@ static void add_manifest(struct collect *collect, const char *name, unsigned num
 	if (layer)
 		strvec_push(&collect->layers, layer);
 	json_decref(manifest);
+}
+
+/* TEMPLATE/locked/NAME.json */
+static int add_locked(struct collect *collect, struct store_needs *needs, struct error *err)
+{
+	autofree char *folder = xasprintf("%s/locked", collect->template_dir);
+	autoclosedir DIR *dir = opendir(folder);
+
+	if (!dir)
+		return errno == ENOENT ? 0 : error_errno(err, errno, "reading %s", folder);
+	for (const struct dirent *entry; (entry = readdir(dir));) {
+		AUTO(error_clear) struct error why = ERROR_INIT;
+		AUTO(lockfile_freep) struct lockfile *lockfile = NULL;
+		const char *dot = strrchr(entry->d_name, '.');
+		if (entry->d_name[0] == '.' || !dot || strcmp(dot, ".json") != 0)
+			continue;
+		autofree char *path = xasprintf("%s/%s", folder, entry->d_name);
+		if (lockfile_read(path, &lockfile, &why) == 0) {
+			for (size_t i = 0; i < lockfile->plan->count; i++)
+				store_needs_add(needs, &lockfile->plan->packages[i].digest);
+		} else if (why.kind != ERROR_NO_FILE) { /* removed meanwhile */
+			strvec_push(&collect->damaged, why.message);
+		}
+	}
+	return 0;
 }
 
 static int add_manifests(struct collect *collect, struct store_needs *needs, struct error *err)
@@ -259,8 +285,7 @@ static int walk_store(const struct walk *walk, int packages, struct error *err)
 }
 
 /* The lists first, then the manifests: a run that ends in between has published its manifest before it takes its list away. */
-static int collect_from(struct collect *collect, const char *prefix, bool manifests,
-			struct error *err)
+static int collect_from(struct collect *collect, bool kept, struct error *err)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
 	AUTO(store_needs_release) struct store_needs needs = STORE_NEEDS_INIT;
@@ -272,8 +297,9 @@ static int collect_from(struct collect *collect, const char *prefix, bool manife
 	if (lock_take(&lock, packages, STORE_LOCK, LOCK_EXCLUSIVE, collect->timeout_s, NULL, NULL,
 		      err) < 0)
 		return error_wrap(err, "the package store");
-	if (store_roots_read(packages, prefix, &needs, err) < 0 ||
-	    (manifests && add_manifests(collect, &needs, err) < 0))
+	if (store_roots_read(packages, kept, &needs, err) < 0 ||
+	    add_locked(collect, &needs, err) < 0 ||
+	    (kept && add_manifests(collect, &needs, err) < 0))
 		return -1;
 	if (needs.count)
 		qsort(needs.items, needs.count, sizeof(*needs.items), compare);
@@ -283,10 +309,10 @@ static int collect_from(struct collect *collect, const char *prefix, bool manife
 
 int collect_packages(struct collect *collect, struct error *err)
 {
-	return collect_from(collect, "", true, err);
+	return collect_from(collect, true, err);
 }
 
 int collect_all_packages(struct collect *collect, struct error *err)
 {
-	return collect_from(collect, STORE_LOCKED, false, err);
+	return collect_from(collect, false, err);
 }

@@ -25,7 +25,8 @@ struct collect {
 	/* Results. */
 	struct strvec dropped; /* generations that are gone, or would be: "debian-12-x86_64@3" */
 	struct strvec layers; /* SHA-256 of the tarballs that stay, hexadecimal */
-	struct strvec damaged; /* manifests that cannot be read: "debian-12-x86_64@3: why" */
+	struct strvec
+		damaged; /* manifests and lock files that cannot be read: "debian-12-x86_64@3: why" */
 };
 
 void collect_release(struct collect *collect);
@@ -34,11 +35,11 @@ void collect_release(struct collect *collect);
 int collect_generations(struct collect *collect, struct error *err);
 
 /*
- * Removes the files that no manifest of a generation names, no run that goes on, and no list of store_keep(), as well as downloads and damaged
- * files that are a week old. With a damaged manifest (said in `damaged`) no file is removed that it might name. Fills in `layers`. To be
+ * Removes the files that no manifest of a generation names, no run that goes on, and no plan of store_keep(), and no lock file of a template, as well as downloads and damaged
+ * files that are a week old. With a damaged manifest or lock file (said in `damaged`) no file is removed that it might name. Fills in `layers`. To be
  * called after collect_generations().
  */
 int collect_packages(struct collect *collect, struct error *err);
 
-/* Removes all files, but for those of runs that go on and what is kept as STORE_LOCKED. */
+/* Removes all files, but for those of runs that go on and of lock files. */
 int collect_all_packages(struct collect *collect, struct error *err);

@@ -230,34 +230,39 @@ size_t store_missing(const struct store *store, const struct plan *plan, uint64_
 }
 
 /* While files are being collected nobody looks which there are, and before somebody looks he has said what he needs. */
+static int begin_use(struct store *store, const struct plan *plan, struct lock *lock,
+		     struct error *err)
+{
+	if (lock_take(lock, store->packages, STORE_LOCK, LOCK_SHARED, LOCK_WAIT_S, NULL, NULL,
+		      err) < 0 ||
+	    store_use_begin(&store->use, store->packages, plan, err) < 0)
+		return error_wrap(err, "the package store");
+	return 0;
+}
+
 static int look(struct filling *filling, uint64_t *bytes, struct error *err)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
-	struct store *store = filling->store;
 
-	if (lock_take(&lock, store->packages, STORE_LOCK, LOCK_SHARED, LOCK_WAIT_S, NULL, NULL,
-		      err) < 0 ||
-	    store_use_begin(&store->use, store->packages, filling->plan, err) < 0)
-		return error_wrap(err, "the package store");
+	if (begin_use(filling->store, filling->plan, &lock, err) < 0)
+		return -1;
 	return add_missing(filling, bytes, err);
 }
 
-int store_keep(struct store *store, const char *kind, const char *name, const struct plan *plan,
+int store_keep(struct store *store, const char *template, const struct plan *plan,
 	       struct error *err)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
-	autofree char *root = xasprintf("%s%s", kind, name);
 
 	if (lock_take(&lock, store->packages, STORE_LOCK, LOCK_SHARED, LOCK_WAIT_S, NULL, NULL,
 		      err) < 0)
 		return error_wrap(err, "the package store");
-	return store_root_write(store->packages, root, plan, err);
+	return store_root_write(store->packages, template, plan, err);
 }
 
-int store_keep_no_more(struct store *store, const char *kind, const char *name, struct error *err)
+int store_keep_no_more(struct store *store, const char *template, struct error *err)
 {
-	autofree char *root = xasprintf("%s%s", kind, name);
-	return store_root_remove(store->packages, root, err);
+	return store_root_remove(store->packages, template, err);
 }
 
 /* What a lock file names may have left the repositories long ago. Of that all is said. */
@@ -330,6 +335,10 @@ int store_export(const struct store *store, const struct plan *plan, int dir, st
 int store_adopt(struct store *store, const struct store *from, const struct plan *plan,
 		struct error *err)
 {
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+
+	if (begin_use(store, plan, &lock, err) < 0)
+		return -1;
 	for (size_t i = 0; i < plan->count; i++) {
 		autofree char *path = path_of(&plan->packages[i]);
 		autofree char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));

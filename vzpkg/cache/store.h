@@ -38,14 +38,12 @@ int store_adopt(struct store *store, const struct store *from, const struct plan
 		struct error *err);
 
 /*
- * The files of the plan are not collected either after this run, until another plan is kept under that name: STORE_PLAN and the
- * template's name for what a build of it would take, STORE_LOCKED and a name for what a person has put down.
+ * What a build of that template would take: not collected either after this run, until another plan is kept for the template, or
+ * none any more.
  */
-#define STORE_PLAN "plan-"
-#define STORE_LOCKED "lock-"
-int store_keep(struct store *store, const char *kind, const char *name, const struct plan *plan,
+int store_keep(struct store *store, const char *template, const struct plan *plan,
 	       struct error *err);
-int store_keep_no_more(struct store *store, const char *kind, const char *name, struct error *err);
+int store_keep_no_more(struct store *store, const char *template, struct error *err);
 
 /*
  * Opens a package for reading, verified: the whole file is hashed before the descriptor (at offset 0)

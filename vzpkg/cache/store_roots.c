@@ -147,7 +147,7 @@ static bool is_in_use(int packages, const char *path)
 	return false;
 }
 
-int store_roots_read(int packages, const char *prefix, struct store_needs *needs, struct error *err)
+int store_roots_read(int packages, bool plans, struct store_needs *needs, struct error *err)
 {
 	int fd = openat(packages, ROOTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
@@ -164,8 +164,7 @@ int store_roots_read(int packages, const char *prefix, struct store_needs *needs
 			unlinkat(packages, path, 0);
 			continue;
 		}
-		if (*name == '.' ? !is_in_use(packages, path)
-				 : strncmp(name, prefix, strlen(prefix)) != 0)
+		if (*name == '.' ? !is_in_use(packages, path) : !plans)
 			continue;
 		if (read_root(packages, path, needs, err) < 0)
 			return -1;

@@ -1,7 +1,7 @@
 /*
  * What of the package store is still needed, beside what manifests of caches say. Inside of cache/ only.
  *
- *	packages/roots/NAME		a list: "sha256/abcdef…" a line; kept until another replaces it
+ *	packages/roots/NAME		a list, "sha256/abcdef…" a line, of a template's last plan; another one replaces it
  *	packages/roots/.PID.N		of a run that goes on, which holds a lock on it; else it is swept
  *	packages/lock			shared while somebody looks which files are there, exclusive while files are collected
  *
@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/digest.h"
@@ -47,7 +48,6 @@ struct store_needs {
 void store_needs_add(struct store_needs *needs, const struct digest *digest);
 void store_needs_release(struct store_needs *needs);
 
-/* Adds the lists of runs that go on, and those NAME that begin with `prefix` ("": all). Sweeps what runs have left that are no more. The
+/* Adds the lists of runs that go on and, with `plans`, those of templates. Sweeps what runs have left that are no more. The
  * exclusive lock is held. */
-int store_roots_read(int packages, const char *prefix, struct store_needs *needs,
-		     struct error *err);
+int store_roots_read(int packages, bool plans, struct store_needs *needs, struct error *err);

@@ -375,7 +375,8 @@ static int adopt(const struct import *import, struct error *err)
 	struct app *app = import->app;
 
 	if (store_open(app->pm, &store, err) < 0 ||
-	    store_adopt(store, import->packages.store, import->solved.plan, err) < 0)
+	    store_adopt(store, import->packages.store, import->solved.plan, err) < 0 ||
+	    store_keep(store, import->name, import->solved.plan, err) < 0)
 		return -1;
 	if (!import->solved.lockfile && metadata_adopt(import->solved.metadata, import->pm, app->pm,
 						       app->options.timeout_s, err) < 0)

@@ -41,7 +41,12 @@ static int clean_packages(struct app *app, struct sum *sum, struct error *err)
 		.collected = collected,
 		.data = sum,
 	};
-	return collect.pm < 0 ? -1 : collect_all_packages(&collect, err);
+	if (collect.pm < 0 || collect_all_packages(&collect, err) < 0)
+		return -1;
+	if (!collect.damaged.count)
+		return 0;
+	error_set(err, ERROR_PARSE, "the packages were left alone: %s", collect.damaged.items[0]);
+	return error_hint(err, "write that lock file anew, or remove it; then run it again");
 }
 
 static int clean_metadata(struct app *app, struct sum *sum, struct error *err)

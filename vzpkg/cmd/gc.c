@@ -68,10 +68,11 @@ static int incomplete(const struct gc *gc, const struct collect *collect, struct
 	for (size_t i = 0; i < collect->damaged.count; i++)
 		report_warning(gc->app->report, NULL, "%s", collect->damaged.items[i]);
 	error_set(err, ERROR_PARTIAL,
-		  "%zu manifests cannot be read: the package files and layers were left alone",
+		  "%zu manifests or lock files cannot be read: the package files and layers were "
+		  "left alone",
 		  collect->damaged.count);
-	return error_hint(err, "build those templates anew, or remove their caches; then run it "
-			       "again");
+	return error_hint(err, "build those templates anew, or remove their caches; write the lock "
+			       "files anew, or remove them; then run it again");
 }
 
 static int collect_layers(struct gc *gc, const struct collect *collect, struct error *err)

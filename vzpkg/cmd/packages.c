@@ -51,7 +51,7 @@ int packages_fill(struct app *app, const struct template *template, struct app_p
 {
 	if (store_open(app_pm(app, err), &ret->store, err) < 0 ||
 	    download(app, solved->plan, ret, err) < 0 ||
-	    store_keep(ret->store, STORE_PLAN, template->text, solved->plan, err) < 0)
+	    store_keep(ret->store, template->text, solved->plan, err) < 0)
 		return -1;
 	if (template->format != PACKAGE_RPM)
 		return 0;

@@ -25,7 +25,7 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	}
 	/* With the next gc its packages go, too. */
 	if (store_open(app_pm(app, err), &store, err) < 0 ||
-	    store_keep_no_more(store, STORE_PLAN, template->text, err) < 0)
+	    store_keep_no_more(store, template->text, err) < 0)
 		return -1;
 	report_info(app->report, "removed the cache of %s", template->text);
 	ret->json = json_pack("{s:s s:s}", "template", template->text, "status", "removed");
