@@ -23,6 +23,7 @@ enum {
 	STEP_MS = 20,
 	YOUNG_MS =
 		1500, /* so long an init may take until it listens to signals, by which it is known */
+	REAP_MS = 3000,
 	QUIET_STEPS = 5, /* so long no script is seen: the first may not have been started */
 	OUTPUT_MAX = 256 << 10,
 	TEXT_MAX = 1 << 20,
@@ -260,6 +261,19 @@ static int with_console(const struct host_config *host, unsigned ctid, struct er
 	return -1;
 }
 
+/* The monitor empties the console before it clears away what is left of the VE. */
+static void wait_reaped(const struct host_config *host, unsigned ctid)
+{
+	int64_t end = now_ms() + REAP_MS;
+	for (bool gone = false; !gone && now_ms() < end;) {
+		struct ve_state state = VE_STATE_INIT;
+		gone = ve_state_load(host, ctid, &state, NULL) < 0 || state.phase == VE_STOPPED;
+		ve_state_release(&state);
+		if (!gone)
+			poll(NULL, 0, STEP_MS);
+	}
+}
+
 static int too_late(struct watch *watch, unsigned ctid, unsigned limit_s, struct ready *ret,
 		    struct error *err)
 {
@@ -330,6 +344,8 @@ int ready_wait(const struct host_config *host, unsigned ctid, unsigned limit_s,
 	report_phase_end(report);
 	if (result == 0)
 		return 0;
+	if (why.kind == ERROR_NOT_RUNNING)
+		wait_reaped(host, ctid);
 	if (why.kind == ERROR_NOT_RUNNING || why.kind == ERROR_TIME_LIMIT ||
 	    why.kind == ERROR_CHILD)
 		with_console(host, ctid, &why);
