@@ -27,6 +27,11 @@ struct layer {
 int layer_take(const struct host_config *host, const char *tarball, struct report *report,
 	       struct layer *ret, struct error *err);
 
+/* Moves a layer that was made elsewhere on this file system, `folder`, named by its digest, to where layers are: that of
+ * `tarball`, which the caller knows to be so. If there is one already, that one stays. */
+int layer_adopt(const struct host_config *host, const char *folder, const char *tarball,
+		struct error *err);
+
 /* Opens the layer of that digest, or ERROR_NO_PRIVATE. */
 int layer_open(const struct host_config *host, const char *digest, struct layer *ret,
 	       struct error *err);
