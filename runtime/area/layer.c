@@ -232,9 +232,7 @@ static int publish(int layers, const char *temporary, const char *known, struct 
 	}
 	if (layer->dir < 0)
 		return error_errno(err, errno, "opening the layer %s", layer->digest);
-	if (record(layers, known, layer->digest, err) < 0)
-		return -1;
-	return 0;
+	return record(layers, known, layer->digest, err);
 }
 
 static int make(int layers, const char *tarball, const char *known, struct report *report,

@@ -37,9 +37,10 @@ toy_essential() {
 		 copy usr/bin/dpkg $(command -v dpkg)
 		 copy usr/bin/dpkg-deb $(command -v dpkg-deb)
 		 copy usr/bin/dpkg-split $(command -v dpkg-split)
+		 copy usr/bin/dpkg-query $(command -v dpkg-query)
 		 copy usr/bin/tar $(command -v tar)
 	EOT
-	ldd "$(command -v dpkg)" "$(command -v dpkg-deb)" "$(command -v tar)" | grep -oE '/[^ ]+\.so[^ ]*' | sort -u | while read -r file; do
+	ldd "$(command -v dpkg)" "$(command -v dpkg-deb)" "$(command -v dpkg-query)" "$(command -v tar)" | grep -oE '/[^ ]+\.so[^ ]*' | sort -u | while read -r file; do
 		echo " copy ${file#/} $(readlink -f "$file")"
 	done
 }

@@ -106,6 +106,25 @@ int generation_publish(struct generation_draft *draft, const json_t *manifest,
 	return 0;
 }
 
+int generation_note(const struct generation_draft *draft, const char *suffix, const json_t *note,
+		    struct error *err)
+{
+	autofree char *name = xasprintf("%s.%s", draft->name, suffix);
+	autofree char *text = json_dumps(note, JSON_INDENT(1));
+	if (!text)
+		return error_set(err, ERROR_INTERNAL, "%s cannot be written", name);
+	autofree char *line = xasprintf("%s\n", text);
+	return file_write_atomic(draft->dir, name, 0644, line, strlen(line), err);
+}
+
+json_t *generation_current_note(const struct generation_draft *draft, const char *suffix)
+{
+	unsigned number = generation_current_number(draft->cache, draft->parent, draft->name);
+	autofree char *path = xasprintf("%u/%s.%s", number, draft->name, suffix);
+	autoclose int fd = openat(draft->parent, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? NULL : json_loadfd(fd, 0, NULL);
+}
+
 static void close_if_open(int fd)
 {
 	if (fd >= 0)

@@ -49,6 +49,12 @@ int generation_begin(struct generation_draft *draft, const char *template_dir, c
 int generation_publish(struct generation_draft *draft, const json_t *manifest,
 		       const char *gzip_sha256, unsigned keep, struct error *err);
 
+/* A further file of the draft, NAME.SUFFIX, which stays with the generation; and that of the current generation, to
+ * be json_decref'ed, or NULL if it has none. */
+int generation_note(const struct generation_draft *draft, const char *suffix, const json_t *note,
+		    struct error *err);
+json_t *generation_current_note(const struct generation_draft *draft, const char *suffix);
+
 /* Drops it; nothing happened. Also to be called after publishing (it then only closes). */
 void generation_abandon(struct generation_draft *draft);
 

@@ -55,7 +55,7 @@ undo:
 
 void workdir_remove(struct workdir *dir)
 {
-	if (dir->name)
+	if (dir->name && faccessat(dir->fd, WORKDIR_HOLD, F_OK, 0) < 0)
 		tree_remove(dir->parent, dir->name, NULL);
 	lock_release(&dir->lock);
 	if (dir->fd >= 0)
@@ -75,18 +75,43 @@ static bool is_newborn(int fd)
 	       time(NULL) - st.st_mtime < 60;
 }
 
-static bool sweep_one(int parent, const char *name)
+/* What is done with a folder that is ours while it is called: true if it counts. */
+typedef bool sweeper(int parent, const char *name, int folder, void *data);
+
+static bool remove_one(int parent, const char *name, int folder, void *data)
+{
+	(void)data;
+	return faccessat(folder, WORKDIR_HOLD, F_OK, 0) < 0 && tree_remove(parent, name, NULL) == 0;
+}
+
+struct held {
+	int (*take_away)(int folder, const char *path, void *data);
+	void *data;
+};
+
+static bool take_one(int parent, const char *name, int folder, void *data)
+{
+	const struct held *held = data;
+	autofree char *path = fd_path(folder);
+	(void)parent;
+	(void)name;
+	return faccessat(folder, WORKDIR_HOLD, F_OK, 0) == 0 &&
+	       held->take_away(folder, path, held->data) == 0 &&
+	       unlinkat(folder, WORKDIR_HOLD, 0) == 0;
+}
+
+static bool sweep_one(int parent, const char *name, sweeper *run, void *data)
 {
 	struct lock lock = LOCK_INIT;
 	autoclose int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || is_newborn(fd) || !lock_try(&lock, fd, lock_name, LOCK_EXCLUSIVE))
 		return false;
-	int removed = tree_remove(parent, name, NULL);
+	bool counts = run(parent, name, fd, data);
 	lock_release(&lock);
-	return removed == 0;
+	return counts;
 }
 
-unsigned workdir_sweep(const char *template_dir)
+static unsigned sweep(const char *template_dir, sweeper *run, void *data)
 {
 	unsigned count = 0;
 	int fd = open_parent(template_dir, false, NULL);
@@ -94,7 +119,19 @@ unsigned workdir_sweep(const char *template_dir)
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && sweep_one(fd, entry->d_name))
+		if (entry->d_name[0] != '.' && sweep_one(fd, entry->d_name, run, data))
 			count++;
 	return count;
+}
+
+unsigned workdir_sweep(const char *template_dir)
+{
+	return sweep(template_dir, remove_one, NULL);
+}
+
+unsigned workdir_sweep_held(const char *template_dir,
+			    int (*take_away)(int folder, const char *path, void *data), void *data)
+{
+	struct held held = { take_away, data };
+	return sweep(template_dir, take_one, &held);
 }

@@ -13,6 +13,7 @@
 #include "base/worker.h"
 #include "image/unpack.h"
 #include "runtime/ve.h"
+#include "vzpkg/cmd/gate.h"
 #include "vzpkg/cmd/manifest.h"
 #include "vzpkg/install/guest.h"
 #include "vzpkg/install/install.h"
@@ -22,6 +23,7 @@
 /* What runs that were killed have left. */
 static int sweep(struct app *app, struct error *err)
 {
+	gate_sweep(app); /* of work folders that the next one counts */
 	unsigned left = workdir_sweep(app->host.template_dir) + ve_sweep(app->host.lock_dir);
 	if (left)
 		report_info(app->report, "removed what %u interrupted run%s left", left,
@@ -360,12 +362,24 @@ int cache_build_pack(struct cache_build *build, struct error *err)
 
 int cache_build_publish(struct cache_build *build, struct error *err)
 {
+	AUTO(error_clear) struct error why = ERROR_INIT;
 	char hex[DIGEST_MAX * 2 + 1];
 	json_t *manifest = manifest_make(build->template, build->solved.metadata,
 					 build->solved.plan, &build->image, build->epoch);
 	manifest_note_refresh(manifest, build->refreshes, &build->unowned);
-	int ret = generation_publish(&build->draft, manifest, digest_hex(&build->image.gzip, hex),
-				     build->keep, err);
+	const struct gate gate = {
+		.app = build->app,
+		.template = build->template,
+		.workdir = &build->workdir,
+		.draft = &build->draft,
+		.manifest = manifest,
+	};
+	int ret = build->gate ? gate_run(&gate, err) : 0;
+	if (ret == 0)
+		ret = generation_publish(&build->draft, manifest,
+					 digest_hex(&build->image.gzip, hex), build->keep, err);
+	if (ret == 0 && build->gate && gate_keep_layer(&gate, &why) < 0)
+		report_detail(build->app->report, "%s", why.message);
 	json_decref(manifest);
 	return ret;
 }

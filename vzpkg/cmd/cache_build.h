@@ -21,6 +21,7 @@ struct cache_build {
 	struct app *app;
 	const struct template *template;
 	bool gzip_single;
+	bool gate; /* publish it only if it works: gate.h */
 	struct app_plan solved;
 	struct packages packages;
 	struct workdir workdir;
@@ -68,7 +69,7 @@ int cache_build_from_before(struct cache_build *build, const json_t *manifest,
 /* The tree becomes the tarball in build->draft, which is read back. */
 int cache_build_pack(struct cache_build *build, struct error *err);
 
-/* The draft becomes the current generation. */
+/* The draft becomes the current generation. With `gate`, ERROR_GATE if it does not work. */
 int cache_build_publish(struct cache_build *build, struct error *err);
 
 /* Files in messages are mostly named from TEMPLATE on, and whose disk is full wants to know which disk. Returns -1. */

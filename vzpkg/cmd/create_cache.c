@@ -10,7 +10,7 @@
 #include "vzpkg/cmd/technology.h"
 #include "vzpkg/exit_code.h"
 
-static bool force, exit_code_wanted, gzip_single;
+static bool force, exit_code_wanted, gzip_single, gate_wanted;
 static const char *locked, *fs_type, *image_format;
 
 static const struct option_row options[] = {
@@ -20,6 +20,8 @@ static const struct option_row options[] = {
 	  "one" },
 	{ "gzip-single", 0, OPTION_FLAG, &gzip_single, NULL,
 	  "write one gzip member, for readers that see only the first" },
+	{ "gate", 0, OPTION_FLAG, &gate_wanted, NULL,
+	  "publish it only if it works in a throw-away VE" },
 	{ "exit-code", 0, OPTION_FLAG, &exit_code_wanted, NULL,
 	  "exit with 100 if there was nothing to do" },
 	/* What libvzctl passes; one image format serves all. */
@@ -51,6 +53,7 @@ static int build_cache(struct app *app, const struct template *template, struct 
 	AUTO(cache_build_release) struct cache_build build = CACHE_BUILD_INIT;
 
 	build.gzip_single = gzip_single;
+	build.gate = gate_wanted;
 	if (cache_build_open(&build, app, template, err) < 0 ||
 	    app_plan(app, template, NULL, &build.solved, err) < 0 ||
 	    cache_build_from_nothing(&build, err) < 0 || cache_build_pack(&build, err) < 0)

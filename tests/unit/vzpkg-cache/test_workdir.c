@@ -124,6 +124,36 @@ static void a_newborn_is_left_alone(void **state)
 	assert_false(exists(path));
 }
 
+static int take_away(int folder, const char *path, void *data)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	unsigned *fails = data;
+	assert_true(exists(path));
+	assert_int_equal(file_read(folder, WORKDIR_HOLD, 100, &text, NULL), 0);
+	assert_string_equal(text.text, "what");
+	return *fails ? (--*fails, -1) : 0;
+}
+
+/* Something outside belongs to it: it stays until that has been taken away. */
+static void a_held_one_stays(void **state)
+{
+	struct workdir dir = WORKDIR_INIT;
+	unsigned fails = 1;
+	assert_int_equal(workdir_create(&dir, *state, "x", NULL), 0);
+	autofree char *path = xstrdup(dir.path);
+	assert_int_equal(file_write_atomic(dir.fd, WORKDIR_HOLD, 0600, "what", 4, NULL), 0);
+	assert_int_equal(workdir_sweep_held(*state, take_away, &fails), 0); /* it has an owner */
+	assert_int_equal(fails, 1);
+	workdir_remove(&dir);
+	assert_true(exists(path));
+	assert_int_equal(workdir_sweep(*state), 0);
+	assert_int_equal(workdir_sweep_held(*state, take_away, &fails), 0); /* it fails */
+	assert_int_equal(workdir_sweep(*state), 0);
+	assert_int_equal(workdir_sweep_held(*state, take_away, &fails), 1);
+	assert_int_equal(workdir_sweep(*state), 1);
+	assert_false(exists(path));
+}
+
 static void nowhere_is_an_error(void **state)
 {
 	AUTO(error_clear) struct error err = ERROR_INIT;
@@ -144,6 +174,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(two_at_once_have_two_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_killed_run_left_is_swept, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_newborn_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_held_one_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(nowhere_is_an_error, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
