@@ -150,25 +150,32 @@ static char *first_line(const char *message)
 	return xstrndup(message, length);
 }
 
-static int from_before(struct refresh *refresh, struct cache_build *build, struct error *err)
+static int build_once(struct refresh *refresh, struct cache_build *build, struct error *err)
 {
-	AUTO(error_clear) struct error why = ERROR_INIT;
+	build->gate = true;
+	build->unowned_wanted = manifest_refreshes(refresh->manifest);
+	int status = refresh->clean_reason ? cache_build_from_nothing(build, err)
+					   : cache_build_from_before(build, refresh->manifest,
+								     &refresh->difference, err);
+	if (status < 0 || cache_build_pack(build, err) < 0)
+		return -1;
+	return cache_build_publish(build, err);
+}
+
+/* All but the plan is made anew. */
+static int start_again(struct refresh *refresh, struct cache_build *build, const struct error *why,
+		       struct error *err)
+{
 	struct app_plan solved = build->solved;
 
-	if (cache_build_from_before(build, refresh->manifest, &refresh->difference, &why) == 0)
-		return 0;
-	if (!is_worth_a_build(&why)) {
-		error_move(err, &why);
-		return -1;
-	}
-	if (why.kind == ERROR_GATE)
+	if (why->kind == ERROR_GATE)
 		report_info(refresh->app->report, "%s: a refresh is not enough: %s",
-			    refresh->template->text, why.message);
+			    refresh->template->text, why->message);
 	else
 		report_warning(refresh->app->report, refresh->template->text,
-			       "the refresh failed, and it is built from nothing: %s", why.message);
-	refresh->clean_reason = first_line(why.message);
-	/* All but the plan is made anew. */
+			       "the refresh failed, and it is built from nothing: %s",
+			       why->message);
+	refresh->clean_reason = first_line(why->message);
 	build->solved = APP_PLAN_INIT;
 	cache_build_release(build);
 	*build = CACHE_BUILD_INIT;
@@ -216,13 +223,18 @@ static void say_drift(struct refresh *refresh, const struct cache_build *build)
 
 static int build_and_publish(struct refresh *refresh, struct cache_build *build, struct error *err)
 {
-	if (!refresh->clean_reason && from_before(refresh, build, err) < 0)
-		return -1;
-	build->unowned_wanted = manifest_refreshes(refresh->manifest);
-	if (refresh->clean_reason && cache_build_from_nothing(build, err) < 0)
-		return -1;
-	if (cache_build_pack(build, err) < 0 || cache_build_publish(build, err) < 0)
-		return -1;
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	bool refreshing = !refresh->clean_reason;
+
+	if (build_once(refresh, build, &why) < 0) {
+		if (!refreshing || !is_worth_a_build(&why)) {
+			error_move(err, &why);
+			return -1;
+		}
+		if (start_again(refresh, build, &why, err) < 0 ||
+		    build_once(refresh, build, err) < 0)
+			return -1;
+	}
 	say_built(refresh, build);
 	if (refresh->clean_reason && manifest_refreshes(refresh->manifest))
 		say_drift(refresh, build);
