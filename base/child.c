@@ -43,8 +43,11 @@ static void become(const struct child_run *run, pid_t parent, const int *ends, i
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (getppid() == parent && null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
-	    dup2(ends[0], STDOUT_FILENO) >= 0 && dup2(ends[1], STDERR_FILENO) >= 0)
+	    dup2(ends[0], STDOUT_FILENO) >= 0 && dup2(ends[1], STDERR_FILENO) >= 0) {
+		if (run->prepare)
+			run->prepare(run->data);
 		execv(run->argv[0], (char *const *)(uintptr_t)run->argv);
+	}
 	int number = errno;
 	(void)!write(failure, &number, sizeof(number));
 	_exit(127);

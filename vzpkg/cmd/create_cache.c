@@ -5,12 +5,13 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "vzpkg/cmd/cache_again.h"
 #include "vzpkg/cmd/cache_build.h"
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/cmd/technology.h"
 #include "vzpkg/exit_code.h"
 
-static bool force, exit_code_wanted, gzip_single, gate_wanted;
+static bool force, exit_code_wanted, gzip_single, gate_wanted, check_reproducible;
 static const char *locked, *fs_type, *image_format;
 
 static const struct option_row options[] = {
@@ -22,6 +23,8 @@ static const struct option_row options[] = {
 	  "write one gzip member, for readers that see only the first" },
 	{ "gate", 0, OPTION_FLAG, &gate_wanted, NULL,
 	  "publish it only if it works in a throw-away VE" },
+	{ "check-reproducible", 0, OPTION_FLAG, &check_reproducible, NULL,
+	  "build it twice, under other conditions; publish it only if both are the same" },
 	{ "exit-code", 0, OPTION_FLAG, &exit_code_wanted, NULL,
 	  "exit with 100 if there was nothing to do" },
 	/* What libvzctl passes; one image format serves all. */
@@ -48,7 +51,8 @@ static void result_fill(const struct app *app, const struct template *template, 
 }
 
 /* The stages, each of which is one function of one layer. */
-static int build_cache(struct app *app, const struct template *template, struct error *err)
+static int build_cache(struct app *app, const struct template *template, struct command_result *ret,
+		       struct error *err)
 {
 	AUTO(cache_build_release) struct cache_build build = CACHE_BUILD_INIT;
 
@@ -57,6 +61,8 @@ static int build_cache(struct app *app, const struct template *template, struct 
 	if (cache_build_open(&build, app, template, err) < 0 ||
 	    app_plan(app, template, NULL, &build.solved, err) < 0 ||
 	    cache_build_from_nothing(&build, err) < 0 || cache_build_pack(&build, err) < 0)
+		return -1;
+	if (check_reproducible && cache_build_again(&build, &ret->json, err) < 0)
 		return -1;
 	return cache_build_publish(&build, err);
 }
@@ -78,7 +84,7 @@ static int lock_or_done(struct app *app, const struct template *template, struct
 	if (cache_build_lock(lock, app, template, err) < 0)
 		return -1;
 	ino_t now = cache_identity(app, template);
-	*done = now && (!force || (lock->waited && now != before));
+	*done = now && !check_reproducible && (!force || (lock->waited && now != before));
 	return 0;
 }
 
@@ -100,7 +106,7 @@ static int create(struct app *app, const struct strvec *operands, struct command
 		report_info(app->report, "%s has a cache already; --force builds it anew",
 			    template->text);
 		ret->status = exit_code_wanted ? EXIT_NOTHING_TO_DO : 0;
-	} else if (build_cache(app, template, err) < 0) {
+	} else if (build_cache(app, template, ret, err) < 0) {
 		return -1;
 	}
 	result_fill(app, template, done ? "present" : "built", ret);
