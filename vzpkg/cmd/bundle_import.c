@@ -18,6 +18,7 @@
 #include "vzpkg/cache/workdir.h"
 #include "vzpkg/cmd/build_lock.h"
 #include "vzpkg/cmd/bundle.h"
+#include "vzpkg/cmd/manifest.h"
 #include "vzpkg/cmd/packages.h"
 #include "vzpkg/metadata/bundle.h"
 
@@ -413,7 +414,7 @@ static int publish_cache(const struct import *import, int tarball, const json_t 
 	struct digest written;
 	unsigned keep;
 
-	if (app_number(app, "KEEP_GENERATIONS", 2, 1000, &keep, err) < 0 ||
+	if (app_number(app, "KEEP_GENERATIONS", GENERATIONS_KEPT, 1000, &keep, err) < 0 ||
 	    build_lock_take(&lock, app, name, err) < 0 ||
 	    generation_begin(&draft, dir, name, err) < 0)
 		return -1;
@@ -428,6 +429,7 @@ static int publish_cache(const struct import *import, int tarball, const json_t 
 	if (!digest_equal(&written, digest))
 		return error_set(err, ERROR_SYSTEM, "the cache of %s was read back otherwise",
 				 name);
+	draft.incremental = manifest_refreshes(manifest);
 	return generation_publish(&draft, manifest, digest_hex(digest, hex), keep, err);
 }
 
