@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -14,6 +15,7 @@
 #include "vzpkg/app.h"
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/cmd/not_offered.h"
+#include "vzpkg/cmd/run_log.h"
 #include "vzpkg/exit_code.h"
 
 static const struct command *const commands[] = {
@@ -37,6 +39,16 @@ static const struct command *const commands[] = {
 	&command_sbom,
 	&command_gc,
 	&command_clean,
+	&command_fetch,
+	&command_update_metadata,
+	&command_create_cache,
+	&command_create_appcache,
+	&command_remove_cache,
+	&command_resolve,
+	&command_list,
+	&command_info,
+	&command_lint,
+	&command_install,
 	&command_fetch,
 	&command_update_metadata,
 	&command_lock,
@@ -207,9 +219,27 @@ static int check_operands(const struct command *command, const struct strvec *op
 	return error_hint(err, "usage: vzpkg %s %s", command->name, command->operands);
 }
 
+static void log_run(const struct command *command, const struct strvec *operands,
+		    const struct timespec *begun, int code, const struct error *err)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	const struct run_log line = {
+		.command = command->name,
+		.operands = operands,
+		.status = code,
+		.seconds = (double)(now.tv_sec - begun->tv_sec) +
+			   (double)(now.tv_nsec - begun->tv_nsec) / 1e9,
+		.err = err,
+	};
+	run_log(&app, &line);
+}
+
 static int run(const struct command *command, const struct strvec *operands, struct error *err)
 {
 	struct command_result result = { .text = STRBUF_INIT };
+	struct timespec begun;
+	clock_gettime(CLOCK_MONOTONIC, &begun);
 	int ret = app_open(&app, err);
 	if (ret == 0)
 		ret = command->run(&app, operands, &result, err);
@@ -221,6 +251,7 @@ static int run(const struct command *command, const struct strvec *operands, str
 	strbuf_release(&result.text);
 
 	int code = ret < 0 ? exit_code(err->kind) : result.status;
+	log_run(command, operands, &begun, code, ret < 0 ? err : NULL);
 	if (ret < 0)
 		report_error(app.report, err, code);
 	AUTO(error_clear) struct error out = ERROR_INIT;
