@@ -199,6 +199,11 @@ install: all completions
 	$(if $(SYSCONFDIR),install -d $(DESTDIR)$(SYSCONFDIR)/vz/conf $(DESTDIR)$(SYSCONFDIR)/vz/vzpkg.conf.d)
 	$(if $(UNITDIR),install -D -m 0644 runtime/service/vz.slice $(DESTDIR)$(UNITDIR)/vz.slice)
 	$(if $(UNITDIR),sed 's|@PREFIX@|$(PREFIX)|' runtime/service/vz.service > $(DESTDIR)$(UNITDIR)/vz.service)
+	$(if $(UNITDIR),sed 's|@PREFIX@|$(PREFIX)|' vzpkg/service/vzpkg-refresh.service > $(DESTDIR)$(UNITDIR)/vzpkg-refresh.service)
+	$(if $(UNITDIR),install -m 0644 vzpkg/service/vzpkg-refresh.timer $(DESTDIR)$(UNITDIR)/vzpkg-refresh.timer)
+	$(if $(SYSCONFDIR),install -d $(DESTDIR)$(SYSCONFDIR)/cron.d)
+	$(if $(SYSCONFDIR),sed 's|@PREFIX@|$(PREFIX)|g' vzpkg/service/vzpkg.cron > $(DESTDIR)$(SYSCONFDIR)/cron.d/vzpkg)
+	$(if $(SYSCONFDIR),install -D -m 0644 vzpkg/service/vzpkg.logrotate $(DESTDIR)$(SYSCONFDIR)/logrotate.d/vzpkg)
 
 # A Debian package in $(B)/deb, built from a copy of what git has.
 deb:

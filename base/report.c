@@ -59,6 +59,11 @@ struct report *report_new(const struct report_options *options)
 	return report;
 }
 
+void report_be_quiet(struct report *report)
+{
+	report->options.quiet = true;
+}
+
 void report_command(struct report *report, const char *command)
 {
 	free(report->command);

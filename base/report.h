@@ -40,6 +40,9 @@ struct report_options {
 struct report *report_new(const struct report_options *options);
 void report_command(struct report *report, const char *command);
 
+/* From now on as with `quiet`, for what nobody watches. */
+void report_be_quiet(struct report *report);
+
 /*
  * A phase ("downloading packages") of `total` units (0: not known). `weight` is its share of the
  * whole in percent for --progress-fd. Phases do not nest; beginning one ends the last.

@@ -196,7 +196,6 @@ static void say_built(struct refresh *refresh, const struct cache_build *build)
 	say(refresh, refresh->clean_reason ? "built" : "refreshed", words);
 	if (refresh->clean_reason)
 		json_object_set_new(refresh->row, "reason", json_string(refresh->clean_reason));
-	json_object_set_new(refresh->row, "seconds", json_real(seconds));
 	say_changes(refresh, build->solved.plan);
 }
 
@@ -334,8 +333,11 @@ json_t *refresh_template(struct app *app, const struct template *template,
 		.row = json_pack("{s:s}", "template", template->text),
 	};
 	clock_gettime(CLOCK_MONOTONIC, &refresh.begun);
-	if (refresh_one(&refresh, err) == 0)
+	if (refresh_one(&refresh, err) == 0) {
+		json_object_set_new(refresh.row, "seconds",
+				    json_real(seconds_since(&refresh.begun)));
 		return refresh.row;
+	}
 	cache_build_failed(app, err);
 	json_decref(refresh.row);
 	return NULL;

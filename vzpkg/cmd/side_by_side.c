@@ -92,6 +92,16 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key)) ?: "";
 }
 
+static void error_of(const json_t *row, const char *name, struct error *ret)
+{
+	error_set(ret, error_kind_parse(text_of(row, "kind")), "%s: %s", name,
+		  text_of(row, "message"));
+	if (*text_of(row, "subject"))
+		error_subject(ret, "%s", text_of(row, "subject"));
+	if (*text_of(row, "hint"))
+		error_hint(ret, "%s", text_of(row, "hint"));
+}
+
 static void pass_on(struct report *report, const char *name, const json_t *document)
 {
 	size_t i;
@@ -102,33 +112,34 @@ static void pass_on(struct report *report, const char *name, const json_t *docum
 	json_array_foreach(json_object_get(document, "errors"), i, row)
 	{
 		AUTO(error_clear) struct error why = ERROR_INIT;
-		error_set(&why, error_kind_parse(text_of(row, "kind")), "%s: %s", name,
-			  text_of(row, "message"));
-		if (*text_of(row, "subject"))
-			error_subject(&why, "%s", text_of(row, "subject"));
-		if (*text_of(row, "hint"))
-			error_hint(&why, "%s", text_of(row, "hint"));
+		error_of(row, name, &why);
 		report_error(report, &why, (int)json_integer_value(json_object_get(row, "code")));
 	}
 }
 
 static size_t sum_up(const struct runs *runs, struct command_result *ret)
 {
+	const struct side_by_side *job = runs->job;
 	json_t *rows = json_array();
 	size_t failed = 0;
 
 	ret->json = json_pack("{s:o}", "templates", rows);
-	for (size_t i = 0; i < runs->job->names->count; i++) {
+	for (size_t i = 0; i < job->names->count; i++) {
+		AUTO(error_clear) struct error why = ERROR_INIT;
 		const json_t *document = runs->documents[i];
 		json_t *row = json_array_get(
 			json_object_get(json_object_get(document, "result"), "templates"), 0);
-		if (row && runs->job->print)
-			runs->job->print(row, &ret->text);
+		error_of(json_array_get(json_object_get(document, "errors"), 0),
+			 job->names->items[i], &why);
+		if (job->ended)
+			job->ended(job->names->items[i], row, &why);
+		if (row)
+			job->print(row, &ret->text);
 		if (row)
 			json_array_append(rows, row);
 		else
 			failed++;
-		pass_on(runs->job->app->report, runs->job->names->items[i], document);
+		pass_on(job->app->report, job->names->items[i], document);
 	}
 	return failed;
 }

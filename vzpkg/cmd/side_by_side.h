@@ -14,6 +14,8 @@ struct side_by_side {
 	unsigned jobs; /* runs at a time */
 	const char *phase; /* "refreshing templates" */
 	void (*print)(const json_t *row, struct strbuf *text); /* what a run gave, for people */
+	/* Of each, in the order of the names; `row` is NULL if it failed. May be NULL. */
+	void (*ended)(const char *name, const json_t *row, const struct error *why);
 };
 
 /* As many as the host has CPUs, and no more than one for each GiB of memory that is free. */
