@@ -10,9 +10,11 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/strbuf.h"
+#include "base/worker.h"
 #include "vzpkg/metadata/index_read.h"
 
 struct chooser {
+	const struct metadata *metadata;
 	ModulemdModuleIndex *index; /* of all repositories */
 	GHashTable *streams; /* module → the stream that is chosen */
 	GHashTable *
@@ -66,16 +68,13 @@ static int add_index(struct chooser *chooser, const struct metadata *metadata,
 	return error_hint(err, "the repository is broken; tell its owner");
 }
 
-static int add_indexes(struct chooser *chooser, const struct metadata *metadata, bool *any,
-		       struct error *err)
+static int add_indexes(struct chooser *chooser, const struct metadata *metadata, struct error *err)
 {
 	for (size_t r = 0; r < metadata->repository_count; r++)
 		for (size_t i = 0; i < metadata->repositories[r].index_count; i++) {
 			const struct metadata_index *index = &metadata->repositories[r].indexes[i];
-			if (index->kind != INDEX_MODULES)
-				continue;
-			*any = true;
-			if (add_index(chooser, metadata, index, err) < 0)
+			if (index->kind == INDEX_MODULES &&
+			    add_index(chooser, metadata, index, err) < 0)
 				return -1;
 		}
 	return 0;
@@ -213,29 +212,88 @@ static void mark(const struct chooser *chooser, Pool *pool)
 	}
 }
 
+/* ---- in a child -------------------------------------------------------------------------------------------
+ * libmodulemd 2.14 has been seen to crash on texts that nobody would write. */
+
+static void choose_streams(struct chooser *chooser)
+{
+	g_auto(GStrv) modules = modulemd_module_index_get_module_names_as_strv(chooser->index);
+
+	choose_defaults(chooser, modules);
+	/* What is chosen for one may need more: as often as there are modules, at most. */
+	for (guint before = 0; before != g_hash_table_size(chooser->streams);) {
+		before = g_hash_table_size(chooser->streams);
+		each_stream(chooser, modules, follow);
+	}
+	each_stream(chooser, modules, add_artifacts);
+}
+
+/* "+" or "-", an artifact, NUL; and so on. */
+static int read_and_choose(size_t task, void *data, struct strbuf *result, struct error *err)
+{
+	struct chooser *chooser = data;
+	GHashTableIter iterator;
+	void *artifact, *chosen;
+
+	(void)task;
+	chooser->index = modulemd_module_index_new();
+	chooser->streams = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	if (add_indexes(chooser, chooser->metadata, err) < 0)
+		return -1;
+	choose_streams(chooser);
+	g_hash_table_iter_init(&iterator, chooser->artifacts);
+	while (g_hash_table_iter_next(&iterator, &artifact, &chosen)) {
+		strbuf_addc(result, chosen ? '+' : '-');
+		strbuf_add(result, artifact, strlen(artifact) + 1);
+	}
+	return 0;
+}
+
+static int take_artifacts(size_t task, void *data, const char *result, size_t size,
+			  struct error *err)
+{
+	struct chooser *chooser = data;
+	const char *end = result + size;
+
+	(void)task;
+	(void)err;
+	for (const char *at = result; at < end; at += strlen(at) + 1)
+		g_hash_table_insert(chooser->artifacts, g_strdup(at + 1),
+				    GINT_TO_POINTER(*at == '+'));
+	return 0;
+}
+
+static bool has_modules(const struct metadata *metadata)
+{
+	for (size_t r = 0; r < metadata->repository_count; r++)
+		for (size_t i = 0; i < metadata->repositories[r].index_count; i++)
+			if (metadata->repositories[r].indexes[i].kind == INDEX_MODULES)
+				return true;
+	return false;
+}
+
 int modules_choose(struct package_pool *pool, struct error *err)
 {
-	bool any = false;
+	if (!has_modules(pool->metadata))
+		return 0;
 	AUTO(chooser_release)
 	struct chooser chooser = {
-		.index = modulemd_module_index_new(),
-		.streams = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
+		.metadata = pool->metadata,
 		.artifacts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 		.names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 	};
-
-	if (add_indexes(&chooser, pool->metadata, &any, err) < 0)
-		return -1;
-	if (!any)
-		return 0;
-	g_auto(GStrv) modules = modulemd_module_index_get_module_names_as_strv(chooser.index);
-	choose_defaults(&chooser, modules);
-	/* What is chosen for one may need more: as often as there are modules, at most. */
-	for (guint before = 0; before != g_hash_table_size(chooser.streams);) {
-		before = g_hash_table_size(chooser.streams);
-		each_stream(&chooser, modules, follow);
-	}
-	each_stream(&chooser, modules, add_artifacts);
+	struct worker_job job = {
+		.name = "reading the metadata of modules",
+		.jobs = 1,
+		.count = 1,
+		.task = read_and_choose,
+		.done = take_artifacts,
+		.data = &chooser,
+	};
+	if (workers_run(&job, err) < 0)
+		return err && err->kind == ERROR_CHILD
+			       ? error_hint(err, "the repository is broken; tell its owner")
+			       : -1;
 	mark(&chooser, pool->pool);
 	return 0;
 }
