@@ -10,7 +10,7 @@
  *
  * gzip: a series of members (RFC 1952, 2.2) whose borders depend only on the entries (member.h), so that
  * an unchanged member can be taken over byte for byte from an earlier tarball. The end-of-archive
- * blocks are a member of their own. No name, no time, OS byte 255; libdeflate at level 5. With
+ * blocks are a member of their own. No name, no time, OS byte 255; libdeflate at level 4. With
  * single_member, one member by zlib, which unlike libdeflate need not hold all of it in memory.
  */
 #pragma once
@@ -74,5 +74,5 @@ int image_pack(const struct image_pack *pack, int fd, const char *name, struct i
 int image_verify(int fd, const char *name, const struct image_packed *expected, unsigned threads,
 		 struct report *report, struct error *err);
 
-/* "libdeflate 1.14 level 5", for the manifest: another version may write other bytes. */
+/* "libdeflate 1.14 level 4", for the manifest: another version may write other bytes. */
 const char *image_compressor(bool single_member);
