@@ -68,11 +68,47 @@ static void add_subkeys(struct package_keys *keys, rpmPubkey key)
 	free(subkeys);
 }
 
+enum { PACKET_KEY = 6, PACKET_USER = 13 };
+
+/* The whole length of a packet of that kind; 0 if it is none. RFC 4880, 4.2, without lengths that keys do not need. */
+static size_t packet_size(const uint8_t *packet, size_t size, unsigned kind)
+{
+	size_t length = 0;
+
+	if (size < 4)
+		return 0;
+	if (packet[0] == (0x80 | kind << 2))
+		length = 2 + (size_t)packet[1];
+	else if (packet[0] == (0x80 | kind << 2 | 1))
+		length = 3 + ((size_t)packet[1] << 8 | packet[2]);
+	else if (packet[0] == (0xc0 | kind) && packet[1] < 192)
+		length = 2 + (size_t)packet[1];
+	else if (packet[0] == (0xc0 | kind) && packet[1] < 224)
+		length = 3 + ((size_t)(packet[1] - 192) << 8) + packet[2] + 192;
+	return length <= size ? length : 0;
+}
+
+/*
+ * librpm 4.18 takes no certificate in which anybody's signature has a critical part that it does not know: in those of CentOS 2 to 5, the
+ * day when somebody else's signature expires. The fingerprint that the template names is that of the key alone, which with the
+ * user's name stands at the beginning.
+ */
+static rpmPubkey read_key(const uint8_t *packet, size_t *size)
+{
+	rpmPubkey key = rpmPubkeyNew(packet, *size);
+	size_t length = key ? 0 : packet_size(packet, *size, PACKET_KEY);
+
+	if (!length)
+		return key;
+	*size = length + packet_size(packet + length, *size - length, PACKET_USER);
+	return rpmPubkeyNew(packet, *size);
+}
+
 static void add_certificate(struct package_keys *keys, const uint8_t *packet, size_t size)
 {
 	if (!is_trusted(keys, packet, size))
 		return;
-	rpmPubkey key = rpmPubkeyNew(packet, size);
+	rpmPubkey key = read_key(packet, &size);
 	if (!key)
 		return;
 	if (rpmKeyringAddKey(keys->ring, key) == 0) {
