@@ -369,18 +369,33 @@ static Header read_header(rpmts ts, int fd, const char *name)
 	return header;
 }
 
-/* The line of librpm's report that tells what is wrong: "… BAD (…)". */
+/* Without "error: " and the file's place in the store. */
+static char *trim_reason(const char *line, size_t length)
+{
+	static const char prefix[] = "error: ";
+	const char *end = line + length;
+
+	line += strspn(line, " \t");
+	if (strncmp(line, prefix, strlen(prefix)) == 0)
+		line += strlen(prefix);
+	const char *colon = *line == '/' ? strstr(line, ": ") : NULL;
+	if (colon && colon < end)
+		line = colon + 2;
+	return xstrndup(line, (size_t)(end - line));
+}
+
+/* The line of librpm's report that tells what is wrong: what is bad, rather than what is not there. */
 static char *find_reason(const struct strbuf *said)
 {
-	const char *line = said->text;
+	static const char *const telling[] = { "BAD", "error:", "NOKEY", "NOTFOUND" };
 
-	while (*line) {
-		size_t length = strcspn(line, "\n");
-		autofree char *text = xstrndup(line, length);
-		if (strstr(text, "BAD") || strstr(text, "NOTFOUND") || strstr(text, "error:"))
-			return xstrdup(text + strspn(text, " \t"));
-		line += length + (line[length] == '\n');
-	}
+	for (size_t i = 0; i < sizeof(telling) / sizeof(telling[0]); i++)
+		for (const char *line = said->text; *line;) {
+			size_t length = strcspn(line, "\n");
+			if (memmem(line, length, telling[i], strlen(telling[i])))
+				return trim_reason(line, length);
+			line += length + (line[length] == '\n');
+		}
 	return xstrdup("it is cut short, or its header is damaged");
 }
 

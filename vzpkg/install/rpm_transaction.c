@@ -443,6 +443,14 @@ static int run_transaction(struct transaction *transaction, struct error *err)
 	return status != 0 ? transaction_failed(transaction, err) : 0;
 }
 
+/* Of a package that needs no signature; the others were refused when they entered the store. */
+static bool is_about_a_key(const char *line)
+{
+	static const char end[] = ": NOKEY";
+	size_t length = strlen(line);
+	return length >= strlen(end) && strcmp(line + length - strlen(end), end) == 0;
+}
+
 /* What librpm warned of, each once. */
 static void send_warnings(const struct transaction *transaction)
 {
@@ -452,7 +460,7 @@ static void send_warnings(const struct transaction *transaction)
 		size_t length = strcspn(line, "\n");
 		autofree char *text = xstrndup(line, length);
 		line += length + (line[length] == '\n');
-		if (!*text || strvec_contains(&sent, text))
+		if (!*text || is_about_a_key(text) || strvec_contains(&sent, text))
 			continue;
 		send(transaction, EVENT_WARNING, text);
 		strvec_push(&sent, text);
