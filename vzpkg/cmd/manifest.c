@@ -127,11 +127,9 @@ unsigned manifest_refreshes(const json_t *manifest)
 void manifest_unowned(const json_t *manifest, struct strvec *ret)
 {
 	const json_t *paths = json_object_get(json_object_get(manifest, "refresh"), "unowned");
-	size_t i;
-	json_t *path;
 
-	json_array_foreach(paths, i, path) if (json_is_string(path))
-		strvec_push(ret, json_string_value(path));
+	for (size_t i = 0; i < json_array_size(paths); i++)
+		strvec_push(ret, json_string_value(json_array_get(paths, i)) ?: "");
 	strvec_sort(ret);
 }
 
@@ -202,11 +200,9 @@ static bool read_digest(const json_t *row, struct digest *ret)
 int manifest_installed(const json_t *manifest, struct installed *ret, struct error *err)
 {
 	const json_t *rows = json_object_get(manifest, "packages");
-	size_t i;
-	json_t *row;
 
-	json_array_foreach(rows, i, row)
-	{
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
 		struct installed_package package = {
 			.name = (char *)text_of(row, "name"),
 			.version = (char *)text_of(row, "version"),

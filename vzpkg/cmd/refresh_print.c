@@ -40,11 +40,11 @@ static void print_paths(const json_t *paths, const char *words, struct strbuf *t
 void refresh_print(const json_t *row, struct strbuf *text)
 {
 	const json_t *drift = json_object_get(row, "drift");
-	size_t i;
-	json_t *change;
+	const json_t *changes = json_object_get(row, "changes");
 
 	strbuf_addf(text, "%s: %s\n", text_of(row, "template"), text_of(row, "message"));
-	json_array_foreach(json_object_get(row, "changes"), i, change) print_change(change, text);
+	for (size_t i = 0; i < json_array_size(changes); i++)
+		print_change(json_array_get(changes, i), text);
 	print_paths(json_object_get(drift, "left"),
 		    "was there, and a build from nothing does not make it", text);
 	print_paths(json_object_get(drift, "missed"),

@@ -104,14 +104,16 @@ static void error_of(const json_t *row, const char *name, struct error *ret)
 
 static void pass_on(struct report *report, const char *name, const json_t *document)
 {
-	size_t i;
-	json_t *row;
+	const json_t *warnings = json_object_get(document, "warnings");
+	const json_t *errors = json_object_get(document, "errors");
 
-	json_array_foreach(json_object_get(document, "warnings"), i, row)
+	for (size_t i = 0; i < json_array_size(warnings); i++) {
+		const json_t *row = json_array_get(warnings, i);
 		report_warning(report, text_of(row, "subject"), "%s", text_of(row, "message"));
-	json_array_foreach(json_object_get(document, "errors"), i, row)
-	{
+	}
+	for (size_t i = 0; i < json_array_size(errors); i++) {
 		AUTO(error_clear) struct error why = ERROR_INIT;
+		const json_t *row = json_array_get(errors, i);
 		error_of(row, name, &why);
 		report_error(report, &why, (int)json_integer_value(json_object_get(row, "code")));
 	}

@@ -130,11 +130,11 @@ static int update_several(struct app *app, const struct strvec *names, struct co
 
 static bool had_work(const json_t *result)
 {
-	size_t i;
-	json_t *row;
+	const json_t *rows = json_object_get(result, "templates");
 
-	json_array_foreach(json_object_get(result, "templates"), i,
-			   row) if (refresh_had_work(row)) return true;
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		if (refresh_had_work(json_array_get(rows, i)))
+			return true;
 	return false;
 }
 
