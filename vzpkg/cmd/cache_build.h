@@ -66,10 +66,10 @@ int cache_build_from_nothing(struct cache_build *build, struct error *err);
 int cache_build_from_before(struct cache_build *build, const json_t *manifest,
 			    const struct difference *difference, struct error *err);
 
-/* The tree becomes the tarball in build->draft, which is read back. */
+/* The tree becomes the tarball in build->draft. */
 int cache_build_pack(struct cache_build *build, struct error *err);
 
-/* The draft becomes the current generation. With `gate`, ERROR_GATE if it does not work. */
+/* What was written is read back, and the draft becomes the current generation. With `gate`, ERROR_GATE if it does not work. */
 int cache_build_publish(struct cache_build *build, struct error *err);
 
 /* Files in messages are mostly named from TEMPLATE on, and whose disk is full wants to know which disk. Returns -1. */

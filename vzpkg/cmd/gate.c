@@ -187,12 +187,24 @@ int gate_run(const struct gate *gate, struct error *err)
 	return error_wrap(err, "%s is not published: the gate", gate->template->text);
 }
 
-int gate_keep_layer(const struct gate *gate, struct error *err)
+/* The layer that was unpacked of it, named by the digest of what was read. */
+static char *layer_folder(const struct gate *gate)
 {
 	const json_t *image = json_object_get(gate->manifest, "image");
-	const char *digest = json_string_value(json_object_get(image, "gzip_sha256"));
+	return gate_ve_layer(gate->workdir,
+			     json_string_value(json_object_get(image, "gzip_sha256")));
+}
+
+bool gate_has_read_all(const struct gate *gate)
+{
+	autofree char *folder = layer_folder(gate);
+	return access(folder, F_OK) == 0;
+}
+
+int gate_keep_layer(const struct gate *gate, struct error *err)
+{
 	const struct host_config *host = &gate->app->host;
-	autofree char *folder = gate_ve_layer(gate->workdir, digest);
+	autofree char *folder = layer_folder(gate);
 	autofree char *tarball =
 		xasprintf("%s/cache/%s.tar.gz", host->template_dir, gate->template->text);
 	if (access(folder, F_OK) < 0)

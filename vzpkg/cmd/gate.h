@@ -7,6 +7,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "vzpkg/app.h"
@@ -28,6 +29,9 @@ struct gate {
  * of the VE is left. Writes into the draft's folder what the next gate wants to know of this one (NAME.gate.json).
  */
 int gate_run(const struct gate *gate, struct error *err);
+
+/* true if the tarball was read to its end then, each member's check sum was right, and the whole had the manifest's digest. */
+bool gate_has_read_all(const struct gate *gate);
 
 /* After publishing: the tarball as the gate has unpacked it becomes the layer that the next VE is made on, and the
  * next refresh. Without that it is unpacked again then, so that a failure is none of the caller's. */
