@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/personality.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include "base/interrupt.h"
 #include "runtime/capability.h"
 #include "runtime/entry.h"
+#include "runtime/notify.h"
 #include "runtime/seccomp.h"
 #include "runtime/state.h"
 #include "runtime/wire.h"
@@ -31,6 +33,8 @@ struct call {
 	unsigned time_limit_s; /* 0: none */
 	int64_t deadline_ms; /* of CLOCK_MONOTONIC */
 	int channel[2], failure[2]; /* pipes: what the function writes; its error */
+	int socket[2]; /* on which its filter's listener comes */
+	int listener; /* device nodes that it makes: notify.h */
 };
 
 static void close_both(int ends[2])
@@ -81,7 +85,8 @@ static int settle(const struct call *call, struct error *err)
 		return error_errno(err, errno, "changing to the VE's root");
 	if (call->ve->personality && personality(call->ve->personality) < 0)
 		return error_errno(err, errno, "setting the personality");
-	if (seccomp_filter_load(call->ve->call_filter) < 0)
+	autoclose int listener = seccomp_filter_load(call->ve->filter);
+	if (listener < 0 || wire_send(call->socket[1], "", 1, &listener, 1) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");
 	if (capability_limit(CAPABILITY_BUILD) < 0)
 		return error_errno(err, errno, "dropping capabilities");
@@ -129,6 +134,18 @@ static bool take_failure(const struct call *call, struct strbuf *text)
 	return got > 0 || (got < 0 && errno == EINTR);
 }
 
+/* The listener, and then what waits there. false: there is nothing more. */
+static bool take_notice(struct call *call)
+{
+	char byte;
+	size_t count = 1;
+	if (call->listener >= 0) {
+		notify_answer(call->ve, call->listener);
+		return true;
+	}
+	return wire_receive(call->socket[0], &byte, 1, &call->listener, &count) > 0 && count;
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -153,7 +170,7 @@ static int too_late(const struct call *call, struct error *err)
 }
 
 /* Until the function has ended: what it has started may live on, with our pipes open. */
-static int listen_to(const struct call *call, int pidfd, struct strbuf *failure, struct error *err)
+static int listen_to(struct call *call, int pidfd, struct strbuf *failure, struct error *err)
 {
 	enum { LAST_READS = 32 }; /* more than a pipe holds */
 	struct pollfd polled[] = {
@@ -161,11 +178,12 @@ static int listen_to(const struct call *call, int pidfd, struct strbuf *failure,
 		{ .fd = call->failure[0], .events = POLLIN },
 		{ .fd = interrupt_fd(), .events = POLLIN },
 		{ .fd = pidfd, .events = POLLIN },
+		{ .fd = call->socket[0], .events = POLLIN },
 	};
 	bool ended = false;
 
 	for (int last = 0; last < LAST_READS; last += ended) {
-		int ready = poll(polled, 4, ended ? 0 : time_left(call));
+		int ready = poll(polled, 5, ended ? 0 : time_left(call));
 		if (ready < 0 && errno != EINTR)
 			return error_errno(err, errno, "waiting for a process in the VE");
 		if (ready == 0)
@@ -178,6 +196,10 @@ static int listen_to(const struct call *call, int pidfd, struct strbuf *failure,
 		}
 		if (polled[0].revents && !pass_on(call))
 			polled[0].fd = -1;
+		if (polled[4].revents)
+			polled[4].fd = polled[4].revents & POLLIN && take_notice(call)
+					       ? call->listener
+					       : -1;
 		if (polled[1].revents && !take_failure(call, failure))
 			polled[1].fd = -1;
 	}
@@ -200,6 +222,7 @@ static int supervise(struct ve *ve, struct call *call, pid_t child, struct error
 	int status;
 	close(steal_fd(&call->channel[1]));
 	close(steal_fd(&call->failure[1]));
+	close(steal_fd(&call->socket[1]));
 	autoclose int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
 	int result = pidfd < 0 ? error_errno(err, errno, "opening a process in the VE")
 			       : listen_to(call, pidfd, &failure, err);
@@ -227,12 +250,15 @@ int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fd
 		.deadline_ms = now_ms() + (int64_t)time_limit_s * 1000,
 		.channel = { -1, -1 },
 		.failure = { -1, -1 },
+		.socket = { -1, -1 },
+		.listener = -1,
 	};
 	if (ve_check(ve, err) < 0)
 		return -1;
 	int result = -1;
-	if (pipe2(call.channel, O_CLOEXEC) < 0 || pipe2(call.failure, O_CLOEXEC) < 0) {
-		error_errno(err, errno, "creating a pipe");
+	if (pipe2(call.channel, O_CLOEXEC) < 0 || pipe2(call.failure, O_CLOEXEC) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, call.socket) < 0) {
+		error_errno(err, errno, "creating a pipe or a socket pair");
 	} else {
 		struct entry entry = { ve->pidfd, &ve->group, inside, &call, call.failure[1] };
 		pid_t child = entry_fork(&entry, err);
@@ -240,5 +266,8 @@ int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fd
 	}
 	close_both(call.channel);
 	close_both(call.failure);
+	close_both(call.socket);
+	if (call.listener >= 0)
+		close(call.listener);
 	return result;
 }

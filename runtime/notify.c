@@ -155,31 +155,31 @@ static int make(const struct ve *ve, const struct request *request, int listener
 }
 
 /* In a child because the change of identity would take more of ours along than it gives back. */
-static int make_apart(const struct ve *ve, const struct request *request, uint64_t id)
+static int make_apart(const struct ve *ve, const struct request *request, int listener, uint64_t id)
 {
 	int status;
 	pid_t child = fork();
 	if (child == 0)
-		_exit(make(ve, request, ve->listener, id));
+		_exit(make(ve, request, listener, id));
 	if (child < 0 || TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0)
 		return EAGAIN;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
 }
 
-void notify_answer(const struct ve *ve)
+void notify_answer(const struct ve *ve, int listener)
 {
 	struct seccomp_notif *notif = NULL;
 	struct seccomp_notif_resp *response = NULL;
 	struct request request;
 	if (seccomp_notify_alloc(&notif, &response) == 0 &&
-	    seccomp_notify_receive(ve->listener, notif) == 0) {
+	    seccomp_notify_receive(listener, notif) == 0) {
 		int number = EPERM;
 		if (decode(notif, &request) && is_allowed(&request))
-			number = make_apart(ve, &request, notif->id);
+			number = make_apart(ve, &request, listener, notif->id);
 		response->id = notif->id;
 		response->error = -number;
 		/* It fails if the caller is dead by now, and then there is nobody to be told. */
-		seccomp_notify_respond(ve->listener, response);
+		seccomp_notify_respond(listener, response);
 	}
 	seccomp_notify_free(notif, response);
 }

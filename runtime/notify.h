@@ -7,5 +7,5 @@
 
 #include "runtime/state.h"
 
-/* Answers one call that waits at ve->listener. */
-void notify_answer(const struct ve *ve);
+/* Answers one call of a process of the VE that waits at the listener of its filter. */
+void notify_answer(const struct ve *ve, int listener);

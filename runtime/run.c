@@ -174,7 +174,7 @@ static int wait_for(const struct ve *ve, const struct ve_command *command, struc
 		if (polled[0].revents && !output_read(output))
 			polled[0].fd = -1; /* it has closed its output, and goes on */
 		if (polled[3].revents & POLLIN)
-			notify_answer(ve);
+			notify_answer(ve, ve->listener);
 		else if (polled[3].revents)
 			polled[3].fd = -1; /* the VE has ended */
 		if (!polled[1].revents)

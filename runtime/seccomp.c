@@ -219,7 +219,7 @@ static int begin(scmp_filter_ctx filter)
 	return result == 0 ? add_architectures(filter) : result;
 }
 
-static int build(scmp_filter_ctx filter, bool no_sync, bool notify)
+static int build(scmp_filter_ctx filter, bool no_sync)
 {
 	int result = add_all(filter, refused, COUNT(refused), EPERM);
 	if (result == 0 && no_sync)
@@ -228,7 +228,7 @@ static int build(scmp_filter_ctx filter, bool no_sync, bool notify)
 		result = add_clone(filter);
 	if (result == 0)
 		result = add_ioctl(filter);
-	if (result == 0 && notify)
+	if (result == 0)
 		result = add_nodes(filter);
 	return result;
 }
@@ -246,14 +246,14 @@ static int finish(scmp_filter_ctx filter, int result, void **ret, struct error *
 	return 0;
 }
 
-int seccomp_filter_new(bool no_sync, bool notify, void **ret, struct error *err)
+int seccomp_filter_new(bool no_sync, void **ret, struct error *err)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (!filter)
 		return error_set(err, ERROR_SYSTEM, "creating a system call filter failed");
 	int result = begin(filter);
 	if (result == 0)
-		result = build(filter, no_sync, notify);
+		result = build(filter, no_sync);
 	return finish(filter, result, ret, err);
 }
 

@@ -11,9 +11,9 @@
 
 #include "base/error.h"
 
-/* *ret is a libseccomp filter, to be released with seccomp_filter_free(). `notify`: making device
- * nodes is left to who has the listener (notify.h), instead of failing. */
-int seccomp_filter_new(bool no_sync, bool notify, void **ret, struct error *err);
+/* *ret is a libseccomp filter, to be released with seccomp_filter_free(). Making device nodes is left to who has the
+ * listener (notify.h). */
+int seccomp_filter_new(bool no_sync, void **ret, struct error *err);
 
 /* The filter of a tenant's VE: its own root may mount and make namespaces, in its own user namespace; what
  * belongs to the host, and what is not divided by namespaces, is refused. */

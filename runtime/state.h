@@ -20,7 +20,6 @@ struct ve {
 	struct cgroup group;
 	struct rootfs root;
 	void *filter; /* of PID 1 and all commands */
-	void *call_filter; /* of ve_call() */
 	int listener; /* where calls of `filter` wait to be answered: notify.h */
 	unsigned long personality; /* of personality(2); 0: the host's */
 };

@@ -134,8 +134,7 @@ int ve_start(const struct ve_spec *spec, struct ve **ret, struct error *err)
 		return -1;
 	ve = ve_new(spec);
 	if (id_block_take(spec->lock_dir, &ve->ids, err) < 0 ||
-	    seccomp_filter_new(spec->no_sync, true, &ve->filter, err) < 0 ||
-	    seccomp_filter_new(spec->no_sync, false, &ve->call_filter, err) < 0 ||
+	    seccomp_filter_new(spec->no_sync, &ve->filter, err) < 0 ||
 	    make_groups(spec, ve, err) < 0 || launch(spec, ve, err) < 0 || interrupt_check(err) < 0)
 		return error_wrap(err, "starting the VE %s", spec->name);
 	*ret = steal_ptr(ve);
@@ -187,7 +186,6 @@ void ve_free(struct ve *ve)
 	cgroup_release(&ve->group);
 	id_block_release(&ve->ids);
 	seccomp_filter_free(ve->filter);
-	seccomp_filter_free(ve->call_filter);
 	free(ve->name);
 	free(ve);
 }
