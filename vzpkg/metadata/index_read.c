@@ -10,6 +10,17 @@
 /* Text that grows no more than this when it is decompressed, where the repository does not say. */
 enum { GROWTH_LIMIT = 40 };
 
+/* A text that was cut off makes no sense to its parser either; why it was is the better message. */
+static void explain(struct decompressor *decompressor, const char *title, struct error *err)
+{
+	AUTO(error_clear) struct error reason = ERROR_INIT;
+	char more;
+
+	if (read(decompressor->fd, &more, 1) == 0 &&
+	    decompressor_finish(decompressor, title, &reason) < 0 && err)
+		error_move(err, &reason);
+}
+
 static int decompress_and_read(int fd, const struct metadata_index *index, index_parser *parse,
 			       void *target, struct error *err)
 {
@@ -20,7 +31,9 @@ static int decompress_and_read(int fd, const struct metadata_index *index, index
 	if (decompressor_start(&decompressor, fd, limit, err) < 0)
 		return -1;
 	int ret = parse(decompressor.fd, index->title, target, &total, err);
-	if (ret == 0)
+	if (ret < 0)
+		explain(&decompressor, index->title, err);
+	else
 		ret = decompressor_finish(&decompressor, index->title, err);
 	if (ret == 0 && index->plain_size && total != index->plain_size)
 		ret = error_set(err, ERROR_FETCH, "%s: it is shorter than its repository says",
