@@ -1,19 +1,21 @@
-/* primary.xml, filelists.xml and comps.xml, through libsolv. */
+/* primary.xml, filelists.xml, comps.xml and updateinfo.xml, through libsolv. */
 #include <solv/pool.h>
 #include <solv/repo.h>
 #include <solv/selection.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "tests/fuzz/fuzz.h"
+#include "vzpkg/metadata/advisories.h"
 #include "vzpkg/metadata/index_deb.h"
 #include "vzpkg/metadata/index_rpm.h"
 #include "vzpkg/metadata/pool.h"
 #include "vzpkg/metadata/relations.h"
 
-enum { PRIMARY, FILELISTS, GROUPS, SECTIONS };
+enum { PRIMARY, FILELISTS, GROUPS, UPDATEINFO, SECTIONS };
 
-static const char *const names[] = { "primary", "filelists", "groups", NULL };
+static const char *const names[] = { "primary", "filelists", "groups", "updateinfo", NULL };
 
 struct input {
 	struct {
@@ -30,15 +32,15 @@ static void take(size_t name, const char *text, size_t size, void *data)
 }
 
 static int parse(const struct input *input, size_t name,
-		 int (*parser)(int fd, const char *name, void *repo, uint64_t *total,
+		 int (*parser)(int fd, const char *name, void *target, uint64_t *total,
 			       struct error *err),
-		 Repo *repo)
+		 void *target)
 {
 	AUTO(error_clear) struct error err = ERROR_INIT;
 	autoclose int fd = fuzz_fd(input->sections[name].text, input->sections[name].size);
 	uint64_t total = 0;
 
-	int status = parser(fd, names[name], repo, &total, &err);
+	int status = parser(fd, names[name], target, &total, &err);
 	fuzz_assert(status == 0 || (err.message && err.hint));
 	return status;
 }
@@ -80,6 +82,18 @@ static void ask_for_a_file(Pool *pool)
 	queue_free(&selection);
 }
 
+static void read_advisories(const struct input *input)
+{
+	AUTO(advisories_release) struct advisories advisories = ADVISORIES_INIT;
+
+	parse(input, UPDATEINFO, advisories_parse, &advisories);
+	for (size_t i = 0; i < advisories.count; i++)
+		fuzz_assert(advisories.items[i].id && !strchr(advisories.items[i].id, '\n'));
+	for (size_t i = 0; i < advisories.package_count; i++)
+		fuzz_assert(advisories.packages[i].name && advisories.packages[i].version &&
+			    advisories.packages[i].advisory < advisories.count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = { 0 };
@@ -104,5 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_back(pool, repo);
 	}
 	pool_free(pool);
+	if (input.sections[UPDATEINFO].text)
+		read_advisories(&input);
 	return 0;
 }

@@ -181,7 +181,7 @@ static void line(const json_t *change, int name_width, const char *note, struct 
 	strbuf_addf(text, "%s%s\n", note ? "  " : "", note ?: "");
 }
 
-void package_changes_text(const json_t *changes, const char *(*note)(const json_t *change),
+void package_changes_text(const json_t *changes, char *(*note)(const json_t *change),
 			  struct strbuf *text)
 {
 	size_t count = json_array_size(changes);
@@ -197,7 +197,8 @@ void package_changes_text(const json_t *changes, const char *(*note)(const json_
 	}
 	for (size_t i = 0; i < count; i++) {
 		const json_t *change = json_array_get(changes, i);
-		line(change, width, note ? note(change) : NULL, text);
+		autofree char *words = note ? note(change) : NULL;
+		line(change, width, words, text);
 	}
 	strbuf_addf(text, "%zu package%s: %.1f MB of packages, %+.1f MB installed\n", count,
 		    count == 1 ? " differs" : "s differ", (double)size / 1e6,

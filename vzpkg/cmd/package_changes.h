@@ -19,8 +19,8 @@
  */
 json_t *package_changes(const json_t *before, const json_t *after, enum package_format format);
 
-/* As lines: "upgraded  bash  5.2-1 -> 5.2-2  1.5 MB", and a sum. `note` (may be NULL) adds to a line. */
-void package_changes_text(const json_t *changes, const char *(*note)(const json_t *change),
+/* As lines: "upgraded  bash  5.2-1 -> 5.2-2  1.5 MB", and a sum. `note` (may be NULL) gives what to add to a line, to be freed, or NULL. */
+void package_changes_text(const json_t *changes, char *(*note)(const json_t *change),
 			  struct strbuf *text);
 
 /* The same without "package" and "before", for people's programs. To be json_decref'ed. */

@@ -17,6 +17,7 @@ static const struct {
 	{ INDEX_FILELISTS, "filelists", { "filelists" }, true },
 	{ INDEX_GROUPS, "groups", { "group_gz", "group_xz", "group_zst", "group" }, false },
 	{ INDEX_MODULES, "modules", { "modules" }, false },
+	{ INDEX_UPDATEINFO, "updateinfo", { "updateinfo" }, true },
 };
 
 enum { KIND_COUNT = sizeof(kinds) / sizeof(kinds[0]) };

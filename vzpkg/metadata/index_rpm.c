@@ -5,6 +5,7 @@
 #include <solv/pool.h>
 #include <solv/repo_comps.h>
 #include <solv/repo_rpmmd.h>
+#include <solv/repo_updateinfoxml.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -99,4 +100,15 @@ static int add_groups(Repo *repo, FILE *file)
 int index_rpm_parse_groups(int fd, const char *name, void *repo, uint64_t *total, struct error *err)
 {
 	return parse(fd, name, repo, add_groups, total, err);
+}
+
+static int add_updateinfo(Repo *repo, FILE *file)
+{
+	return repo_add_updateinfoxml(repo, file, 0);
+}
+
+int index_rpm_parse_updateinfo(int fd, const char *name, void *repo, uint64_t *total,
+			       struct error *err)
+{
+	return parse(fd, name, repo, add_updateinfo, total, err);
 }

@@ -20,3 +20,7 @@ int index_rpm_parse_filelists(int fd, const char *name, void *repo, uint64_t *to
 /* comps.xml: groups become solvables "group:ID". */
 int index_rpm_parse_groups(int fd, const char *name, void *repo, uint64_t *total,
 			   struct error *err);
+
+/* updateinfo.xml: advisories become solvables "patch:ID", which advisories.h makes plain structs of. */
+int index_rpm_parse_updateinfo(int fd, const char *name, void *repo, uint64_t *total,
+			       struct error *err);

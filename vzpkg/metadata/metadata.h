@@ -21,6 +21,7 @@ enum index_kind {
 	INDEX_FILELISTS, /* rpm: all files; not brought before it is needed */
 	INDEX_GROUPS, /* rpm: comps */
 	INDEX_MODULES, /* rpm: streams of modules */
+	INDEX_UPDATEINFO, /* rpm: advisories; not brought before it is needed */
 	INDEX_KINDS
 };
 
