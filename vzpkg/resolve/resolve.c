@@ -24,6 +24,7 @@ static void resolver_init(struct resolver *resolver, const struct package_pool *
 	map_init(&resolver->essential, count);
 	map_init(&resolver->excluded, count);
 	queue_init(&resolver->jobs);
+	queue_init(&resolver->obsoleting);
 }
 
 static void resolver_release(struct resolver *resolver)
@@ -33,6 +34,7 @@ static void resolver_release(struct resolver *resolver)
 	map_free(&resolver->essential);
 	map_free(&resolver->excluded);
 	queue_free(&resolver->jobs);
+	queue_free(&resolver->obsoleting);
 	strbuf_release(&resolver->problems);
 }
 

@@ -15,6 +15,7 @@ struct resolver {
 	struct closure closure; /* deb: what apt would choose */
 	Map asked, essential, excluded; /* of solvables */
 	Queue jobs;
+	Queue obsoleting; /* rpm: solvables that obsolete others, collected with the first name */
 	struct strbuf problems; /* a line each */
 };
 

@@ -42,76 +42,165 @@ static bool add_selection(struct resolver *resolver, const char *text, int flags
 	return found;
 }
 
-/* ---- groups ------------------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------------------- */
 
-static bool is_wished(const struct resolver *resolver, Id name)
+static bool is_native(const struct resolver *resolver, Id solvable)
 {
 	Pool *pool = resolver->pool->pool;
-	Id solvable, index;
+	Id arch = pool->solvables[solvable].arch;
 
-	FOR_PROVIDES(solvable, index, name)
-	if (MAPTST(&resolver->asked, solvable))
-		return true;
+	return strcmp(resolver->pool->metadata->template->arch_word, "x86_64") != 0 ||
+	       arch == ARCH_NOARCH || strcmp(pool_id2str(pool, arch), "x86_64") == 0;
+}
+
+static void collect_obsoleting(struct resolver *resolver)
+{
+	Pool *pool = resolver->pool->pool;
+
+	for (Id id = 2; id < pool->nsolvables; id++) {
+		Solvable *solvable = pool_id2solvable(pool, id);
+		if (solvable->repo && solvable->obsoletes && pool_installable(pool, solvable))
+			queue_push(&resolver->obsoleting, id);
+	}
+	queue_push(&resolver->obsoleting, 0); /* collected, even if there are none */
+}
+
+static bool obsoletes(Pool *pool, Solvable *solvable, const Queue *packages)
+{
+	const Id *relation = solvable->repo->idarraydata + solvable->obsoletes;
+
+	for (; *relation; relation++)
+		for (int i = 0; i < packages->count; i++)
+			if (pool_match_nevr(pool, pool_id2solvable(pool, packages->elements[i]),
+					    *relation))
+				return true;
 	return false;
 }
 
-static void add_member(struct resolver *resolver, Id name, Id weak)
+static void add_obsoleting(struct resolver *resolver, Queue *packages)
+{
+	Pool *pool = resolver->pool->pool;
+	Queue found;
+
+	if (!resolver->obsoleting.count)
+		collect_obsoleting(resolver);
+	queue_init(&found);
+	for (int i = 0; i < resolver->obsoleting.count - 1; i++) {
+		Id id = resolver->obsoleting.elements[i];
+		if (!MAPTST(&resolver->excluded, id) && is_native(resolver, id) &&
+		    obsoletes(pool, pool_id2solvable(pool, id), packages))
+			queue_push(&found, id);
+	}
+	queue_insertn(packages, packages->count, found.count, found.elements);
+	queue_free(&found);
+}
+
+static void find_named(const struct resolver *resolver, Id name, bool native, Queue *ret)
 {
 	Pool *pool = resolver->pool->pool;
 	Id solvable, index;
 
-	queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_NAME | weak, name);
 	FOR_PROVIDES(solvable, index, name)
-	if (pool_id2solvable(pool, solvable)->name == name)
-		MAPSET(&resolver->asked, solvable);
+	if (pool_id2solvable(pool, solvable)->name == name &&
+	    !MAPTST(&resolver->excluded, solvable) && (!native || is_native(resolver, solvable)))
+		queue_push(ret, solvable);
 }
 
-/* libsolv takes the mandatory packages of a group for its Requires, the default ones for Recommends (those that depend on another
- * package with a condition). yum and dnf install both; a mandatory package that no repository has is no mistake to them. */
-static void add_members(struct resolver *resolver, Solvable *group, Id kind)
+/* A name alone means, as it does to dnf, each package of that name, and those that take its place (Obsoletes); where 32 bits are candidates
+ * too, those that are not of them. Which, the versions decide. */
+static bool add_named(struct resolver *resolver, Id name)
 {
+	Queue packages;
+
+	queue_init(&packages);
+	find_named(resolver, name, true, &packages);
+	if (!packages.count)
+		find_named(resolver, name, false, &packages);
+	bool found = packages.count > 0;
+	if (found) {
+		add_obsoleting(resolver, &packages);
+		queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_ONE_OF,
+			    pool_queuetowhatprovides(resolver->pool->pool, &packages));
+	}
+	for (int i = 0; i < packages.count; i++)
+		MAPSET(&resolver->asked, packages.elements[i]);
+	queue_free(&packages);
+	return found;
+}
+
+/* ---- groups ------------------------------------------------------------------------------------------- */
+
+/* Whatever makes its condition true: a wish, or a dependency. */
+static void add_conditional(struct resolver *resolver, Id member)
+{
+	const Reldep *relation = GETRELDEP(resolver->pool->pool, member);
+
+	Queue packages;
+
+	queue_init(&packages);
+	if (relation->flags == REL_COND)
+		find_named(resolver, relation->name, false, &packages);
+	if (packages.count)
+		queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_PROVIDES, member);
+	for (int i = 0; i < packages.count; i++)
+		MAPSET(&resolver->asked, packages.elements[i]);
+	queue_free(&packages);
+}
+
+/* Every repository may add to a group. */
+static void each_of_group(struct resolver *resolver, Id group,
+			  void (*add)(struct resolver *resolver, Id member))
+{
+	/* libsolv takes the mandatory packages of a group, and the groups of an environment, for its Requires, the default and conditional
+	 * packages for Recommends. */
+	static const Id kinds[] = { SOLVABLE_REQUIRES, SOLVABLE_RECOMMENDS };
 	Pool *pool = resolver->pool->pool;
+	Id solvable, index;
 	Queue members;
 
 	queue_init(&members);
-	solvable_lookup_deparray(group, kind, &members, 0);
-	for (int i = 0; i < members.count; i++) {
-		Id member = members.elements[i];
-		if (ISRELDEP(member)) {
-			const Reldep *relation = GETRELDEP(pool, member);
-			if (relation->flags == REL_COND && is_wished(resolver, relation->evr))
-				add_member(resolver, relation->name, SOLVER_WEAK);
-		} else if (strchr(pool_id2str(pool, member), ':')) {
-			add_selection(resolver, pool_id2str(pool, member), SELECTION_NAME);
-		} else {
-			add_member(resolver, member, SOLVER_WEAK);
-		}
+	FOR_PROVIDES(solvable, index, group)
+	for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+		solvable_lookup_deparray(pool_id2solvable(pool, solvable), kinds[kind], &members,
+					 0);
+		for (int i = 0; i < members.count; i++)
+			add(resolver, members.elements[i]);
 	}
 	queue_free(&members);
 }
 
+/* As if it were in the list, which is what yum and dnf do; but one that no repository has, or that is excluded, is no mistake. */
+static void add_member(struct resolver *resolver, Id member)
+{
+	if (ISRELDEP(member))
+		add_conditional(resolver, member);
+	else
+		add_named(resolver, member);
+}
+
+static void add_group_of(struct resolver *resolver, Id group)
+{
+	if (!ISRELDEP(group))
+		each_of_group(resolver, group, add_member);
+}
+
 static bool add_group(struct resolver *resolver, const char *name)
 {
-	static const char *const kinds[] = { "group", "environment" };
+	static const struct {
+		const char *prefix;
+		void (*add)(struct resolver *resolver, Id member);
+	} kinds[] = { { "group", add_member }, { "environment", add_group_of } };
 	Pool *pool = resolver->pool->pool;
-	bool found = false;
 
-	for (size_t i = 0; !found && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		autofree char *text = xasprintf("%s:%s", kinds[i], name);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		autofree char *text = xasprintf("%s:%s", kinds[i].prefix, name);
 		Id id = pool_str2id(pool, text, 0);
-		Id solvable, index;
-		if (!id)
+		if (!id || !pool_whatprovides_ptr(pool, id)[0])
 			continue;
-		/* Every repository may add to a group. */
-		FOR_PROVIDES(solvable, index, id)
-		{
-			found = true;
-			add_members(resolver, pool_id2solvable(pool, solvable), SOLVABLE_REQUIRES);
-			add_members(resolver, pool_id2solvable(pool, solvable),
-				    SOLVABLE_RECOMMENDS);
-		}
+		each_of_group(resolver, id, kinds[i].add);
+		return true;
 	}
-	return found;
+	return false;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */
@@ -129,46 +218,16 @@ static void add_unknown(struct resolver *resolver, const char *wish)
 	resolver_problem(resolver, line);
 }
 
-static bool is_native(const Pool *pool, Id solvable)
+static bool add_package(struct resolver *resolver, const char *wish)
 {
-	Id arch = pool->solvables[solvable].arch;
-	return arch == ARCH_NOARCH || strcmp(pool_id2str(pool, arch), "x86_64") == 0;
-}
+	Id name = pool_str2id(resolver->pool->pool, wish, 0);
 
-/* Where 32 bits are candidates too, a name alone means one that is not of them; which, the versions decide. */
-static bool add_native(struct resolver *resolver, const char *wish)
-{
-	Pool *pool = resolver->pool->pool;
-	Queue selection, solvables, native;
-
-	if (strcmp(resolver->pool->metadata->template->arch_word, "x86_64") != 0)
-		return false;
-	queue_init(&selection);
-	queue_init(&solvables);
-	queue_init(&native);
-	selection_make(pool, &selection, wish, SELECTION_NAME);
-	selection_solvables(pool, &selection, &solvables);
-	for (int i = 0; i < solvables.count; i++) {
-		if (!is_native(pool, solvables.elements[i]))
-			continue;
-		queue_push(&native, solvables.elements[i]);
-		MAPSET(&resolver->asked, solvables.elements[i]);
-	}
-	bool found = native.count > 0;
-	if (found)
-		queue_push2(&resolver->jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_ONE_OF,
-			    pool_queuetowhatprovides(pool, &native));
-	queue_free(&native);
-	queue_free(&solvables);
-	queue_free(&selection);
-	return found;
+	return (name && add_named(resolver, name)) || add_selection(resolver, wish, WISH_FLAGS);
 }
 
 void wish_rpm(struct resolver *resolver, const char *wish)
 {
-	bool found = *wish == '@' ? add_group(resolver, wish + 1)
-				  : add_native(resolver, wish) ||
-					    add_selection(resolver, wish, WISH_FLAGS);
+	bool found = *wish == '@' ? add_group(resolver, wish + 1) : add_package(resolver, wish);
 	if (!found)
 		add_unknown(resolver, wish);
 }
