@@ -91,7 +91,8 @@ static void add_advisory(json_t *rows, const struct advisory *advisory)
 			break;
 	}
 	json_array_insert_new(
-		rows, at, json_pack("{s:s s:s?}", "id", advisory->id, "severity", advisory->severity));
+		rows, at,
+		json_pack("{s:s s:s?}", "id", advisory->id, "severity", advisory->severity));
 }
 
 static void mark_by_advisories(const struct marking *marking, json_t *change)
@@ -156,7 +157,8 @@ int security_mark(struct app *app, const struct app_plan *solved, json_t *change
 
 char *security_note(const json_t *change)
 {
-	const json_t *rows = json_object_get(change, "advisories"), *first = json_array_get(rows, 0);
+	const json_t *rows = json_object_get(change, "advisories"),
+		     *first = json_array_get(rows, 0);
 	const char *severity = text_of(first, "severity");
 	struct strbuf note = STRBUF_INIT;
 

@@ -153,8 +153,7 @@ const struct advisory_package *advisories_of(const struct advisories *advisories
 		else
 			end = middle;
 	}
-	for (end = begin;
-	     end < advisories->package_count && strcmp(packages[end].name, name) == 0;)
+	for (end = begin; end < advisories->package_count && strcmp(packages[end].name, name) == 0;)
 		end++;
 	*count = end - begin;
 	return *count ? packages + begin : NULL;
