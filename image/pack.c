@@ -130,6 +130,7 @@ static int run_pipeline(struct packer *packer, struct error *err)
 	struct pipeline pipeline = {
 		.count = packer->member_count,
 		.threads = packer->pack->threads,
+		.room = MEMBER_CLOSE_AT + MEMBER_PART,
 		.begin = begin,
 		.end = end,
 		.produce = produce,

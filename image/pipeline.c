@@ -9,7 +9,7 @@
 #include "base/interrupt.h"
 
 /* Beside one for each thread; a piece takes 2 MB. */
-enum { SLOTS_MORE = 1 };
+enum { SLOTS_MORE = 2 };
 
 struct slot {
 	struct piece piece;
@@ -145,6 +145,15 @@ static unsigned start_threads(struct run *run, pthread_t *threads, struct error 
 	return started;
 }
 
+/* Buffers that would grow piece by piece leave their earlier places behind. */
+static struct piece make_piece(size_t room)
+{
+	struct piece piece = { .tar = STRBUF_INIT, .gzip = STRBUF_INIT };
+	strbuf_reserve(&piece.tar, room);
+	strbuf_reserve(&piece.gzip, room);
+	return piece;
+}
+
 int pipeline_run(const struct pipeline *pipeline, struct error *err)
 {
 	struct run run = {
@@ -160,7 +169,7 @@ int pipeline_run(const struct pipeline *pipeline, struct error *err)
 
 	run.slots = xcalloc(run.slot_count, sizeof(*run.slots));
 	for (size_t i = 0; i < run.slot_count; i++)
-		run.slots[i].piece = (struct piece){ .tar = STRBUF_INIT, .gzip = STRBUF_INIT };
+		run.slots[i].piece = make_piece(pipeline->room);
 	unsigned started = start_threads(&run, threads, err);
 	if (started)
 		ret = consume_all(&run);

@@ -1,6 +1,6 @@
 /*
  * Work on pieces in parallel, results in order: threads produce pieces 0…count-1 in any order, the
- * caller's thread consumes them in order. At most six pieces more than threads are in memory.
+ * caller's thread consumes them in order. At most two pieces more than threads are in memory.
  */
 #pragma once
 
@@ -17,6 +17,7 @@ struct piece {
 struct pipeline {
 	size_t count;
 	unsigned threads; /* at least 1 */
+	size_t room; /* bytes of a buffer that will do for most pieces */
 
 	/* In each thread, before and after its pieces: its own state, or NULL on failure. */
 	void *(*begin)(void *data, struct error *err);

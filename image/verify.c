@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/interrupt.h"
+#include "image/member.h"
 #include "image/pack.h"
 #include "image/pipeline.h"
 
@@ -128,6 +129,7 @@ static int verify_members(struct verifier *verifier, unsigned threads, struct er
 	struct pipeline pipeline = {
 		.count = count,
 		.threads = threads,
+		.room = MEMBER_CLOSE_AT + MEMBER_PART,
 		.begin = begin,
 		.end = end,
 		.produce = produce,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -357,6 +358,7 @@ int cache_build_pack(struct cache_build *build, struct error *err)
 			     err) < 0)
 		return -1;
 	build->draft.incremental = build->refreshes;
+	malloc_trim(0); /* what planning and verifying have taken and left */
 	report_phase(report, "packing", REPORT_BYTES, 0, 15);
 	if (image_pack(&image, build->draft.fd, file, &build->image, err) < 0)
 		return -1;
