@@ -9,11 +9,12 @@
 enum { LINES = 15, NAMES = 5 };
 
 /* "NAME VERSION ARCH" a line, after how it is installed and a "|". */
-/* By paths: busybox as the shell would take its own dpkg. */
+/* By paths: busybox as the shell would take its own dpkg and rpm. */
 static const char deb_audit[] = "/usr/bin/dpkg --audit 2>&1";
 static const char deb_list[] =
 	"/usr/bin/dpkg-query -W -f '${Status}|${Package} ${Version} ${Architecture}\\n'";
-static const char rpm_list[] = "rpm -qa --qf 'install ok installed|%{NAME} "
+static const char rpm_list[] = "rpm=/usr/bin/rpm; [ -x $rpm ] || rpm=/bin/rpm; "
+			       "$rpm -qa --qf 'install ok installed|%{NAME} "
 			       "%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE} %{ARCH}\\n'";
 
 static int audit_deb(struct gate_ve *ve, struct error *err)
@@ -86,12 +87,25 @@ static int compare(const struct strvec *installed, const struct strvec *wanted, 
 			 too_many ? "; it has besides " : "", more.text);
 }
 
+static bool is_among(const json_t *packages, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(packages); i++) {
+		const json_t *package = json_array_get(packages, i);
+		if (strcmp(json_string_value(json_object_get(package, "name")) ?: "", name) == 0)
+			return true;
+	}
+	return false;
+}
+
 int gate_audit(struct gate_ve *ve, enum package_format format, const json_t *packages,
 	       struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf list = STRBUF_INIT;
 	AUTO(strvec_release) struct strvec installed = STRVEC_INIT;
 	AUTO(strvec_release) struct strvec wanted = STRVEC_INIT;
+	/* Without rpm in it nobody there could say. */
+	if (format == PACKAGE_RPM && !is_among(packages, "rpm"))
+		return 0;
 	if (format == PACKAGE_DEB && audit_deb(ve, err) < 0)
 		return -1;
 	if (gate_ve_ask(ve, format == PACKAGE_DEB ? deb_list : rpm_list, &list, NULL, err) < 0)

@@ -159,7 +159,7 @@ static const char *const kept_by_tools[] = {
 	"var/tmp/*", "tmp/*", "run/*", "etc/*-", /* passwd-, group- */
 };
 
-static bool is_kept_by_tools(const char *path)
+bool ownership_is_kept(const char *path)
 {
 	for (size_t i = 0; i < sizeof(kept_by_tools) / sizeof(kept_by_tools[0]); i++)
 		if (fnmatch(kept_by_tools[i], path, 0) == 0)
@@ -172,7 +172,7 @@ void ownership_unowned(const struct ownership *ownership, const struct walk *wal
 {
 	for (size_t i = 0; i < walk->count; i++) {
 		const char *path = walk->entries[i].path;
-		if (*path && !ownership_find(ownership, path) && !is_kept_by_tools(path))
+		if (*path && !ownership_find(ownership, path) && !ownership_is_kept(path))
 			strvec_push(ret, path);
 	}
 	strvec_sort(ret);

@@ -28,9 +28,10 @@ void ownership_release(struct ownership *ownership);
 /* A package that owns it, or NULL. */
 const char *ownership_find(const struct ownership *ownership, const char *path);
 
-/*
- * Appends the paths of the walk that no package owns, but for what the system's tools keep for themselves (their databases,
- * caches, logs, links of alternatives): that changes with the packages. Sorted by bytes.
- */
+/* What the system's tools keep for themselves: their databases, caches, logs, links of alternatives. */
+bool ownership_is_kept(const char *path);
+
+/* Appends the paths of the walk that no package owns and that are not so kept: what is, changes with the packages. Sorted by
+ * bytes. */
 void ownership_unowned(const struct ownership *ownership, const struct walk *walk,
 		       struct strvec *ret);

@@ -143,6 +143,34 @@ static const char *first_only(const struct strvec *one, const struct strvec *oth
 	return NULL;
 }
 
+static bool is_empty(const struct walk *walk, size_t index)
+{
+	size_t length = strlen(walk->entries[index].path);
+
+	if (index + 1 == walk->count)
+		return true;
+	const char *next = walk->entries[index + 1].path;
+	return strncmp(next, walk->entries[index].path, length) != 0 || next[length] != '/';
+}
+
+/* rpm makes folders that no package brings, and does not take them away when what was in them goes. */
+static int check_emptied(const struct tree_state *before, const struct tree_state *after,
+			 struct error *err)
+{
+	for (size_t i = 1; i < after->walk.count; i++) {
+		const struct walk_entry *entry = &after->walk.entries[i];
+		if (!S_ISDIR(entry->mode) || !is_empty(&after->walk, i) ||
+		    ownership_find(&after->ownership, entry->path))
+			continue;
+		const struct walk_entry *was = tree_state_find(before, entry->path);
+		if (was && !is_empty(&before->walk, (size_t)(was - before->walk.entries)) &&
+		    !ownership_is_kept(entry->path))
+			return unexplained(entry->path,
+					   "is empty now, and no package owns the folder", err);
+	}
+	return 0;
+}
+
 /* Scripts of new packages make files, and those of removed ones take theirs away; those of others do what they did the last
  * time. */
 static int check_unowned(const struct session *session, const struct tree_state *before,
@@ -170,7 +198,7 @@ int tree_check(const struct session *session, const struct tree_state *before,
 	       const struct tree_state *after, struct strvec *touched, struct error *err)
 {
 	if (check_after(session, before, after, touched, err) < 0 ||
-	    check_gone(session, before, after, err) < 0)
+	    check_gone(session, before, after, err) < 0 || check_emptied(before, after, err) < 0)
 		return -1;
 	return check_unowned(session, before, after, err);
 }
