@@ -244,11 +244,25 @@ static int open_one(struct cgroup *group, const char *folder, struct error *err)
 	return 0;
 }
 
+/* mkdir(2). Whoever ends the last VE of the host removes the slice (cgroup_tidy()), which may be between our making it and our
+ * putting something into it. */
+static int make_folder(const char *folder)
+{
+	enum { TRIES = 50 };
+	int result = -1;
+	for (unsigned i = 0; result < 0 && i < TRIES; i++) {
+		prepare_slice(folder);
+		result = mkdir(folder, 0755);
+		if (result < 0 && errno != ENOENT && errno != ENODEV)
+			break;
+	}
+	return result;
+}
+
 static int create_one(const struct cgroup_spec *spec, struct cgroup *group, const char *folder,
 		      struct error *err)
 {
-	prepare_slice(folder);
-	if (mkdir(folder, 0755) < 0 && errno != EEXIST) {
+	if (make_folder(folder) < 0 && errno != EEXIST) {
 		error_errno(err, errno, "creating the control group %s", folder);
 		return error_hint(err, "run as root of the host, with %s mounted read-write",
 				  "/sys/fs/cgroup");
@@ -360,8 +374,7 @@ static char *make_shared(const char *controller, const char *name)
 	if (!found.mount)
 		return NULL;
 	autofree char *folder = folder_in(&found, name, true);
-	prepare_slice(folder);
-	mkdir(folder, 0755);
+	make_folder(folder);
 	return steal_ptr(folder);
 }
 
