@@ -164,6 +164,13 @@ bool generation_current(const char *template_dir, const char *name, json_t **ret
 	return true;
 }
 
+bool generation_is_ours(const char *template_dir, const char *name)
+{
+	autoclose int cache = generation_cache_open(template_dir, false, NULL);
+	autoclose int parent = cache < 0 ? -1 : generation_parent_open(cache, name, false, NULL);
+	return parent >= 0 && generation_current_number(cache, parent, name);
+}
+
 int generation_names(const char *template_dir, struct strvec *names, struct error *err)
 {
 	static const char suffix[] = ".tar.gz";

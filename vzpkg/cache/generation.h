@@ -64,6 +64,9 @@ bool generation_current(const char *template_dir, const char *name, json_t **ret
 /* All names that have a cache. */
 int generation_names(const char *template_dir, struct strvec *names, struct error *err);
 
+/* true if the cache of that name is a generation; a tarball that somebody else has put there is none. */
+bool generation_is_ours(const char *template_dir, const char *name);
+
 /* Removes the visible files and all generations. ERROR_NOT_CACHED if there are none, ERROR_LOCKED if
  * one is being made for more than a minute. */
 int generation_remove(const char *template_dir, const char *name, struct error *err);

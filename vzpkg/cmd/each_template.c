@@ -7,6 +7,8 @@
 int each_template_names(const struct app *app, const struct strvec *operands, bool all,
 			struct strvec *names, struct error *err)
 {
+	AUTO(strvec_release) struct strvec cached = STRVEC_INIT;
+
 	if (all && operands->count) {
 		error_set(err, ERROR_USAGE, "either templates are named, or --all is given");
 		return error_hint(err, "--all means each template that has a cache");
@@ -16,8 +18,12 @@ int each_template_names(const struct app *app, const struct strvec *operands, bo
 			strvec_push(names, operands->items[i]);
 	if (operands->count)
 		return 0;
-	if (generation_names(app->host.template_dir, names, err) < 0)
+	if (generation_names(app->host.template_dir, &cached, err) < 0)
 		return -1;
+	/* Tarballs of others lie there too, and are theirs to bring up to date. */
+	for (size_t i = 0; i < cached.count; i++)
+		if (generation_is_ours(app->host.template_dir, cached.items[i]))
+			strvec_push(names, cached.items[i]);
 	if (!names->count)
 		report_info(app->report, "no template has a cache; nothing is to be done");
 	return 0;

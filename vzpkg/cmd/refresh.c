@@ -114,8 +114,9 @@ static int judge(struct refresh *refresh, const struct plan *plan, struct error 
 	else if (!difference->count)
 		refresh->clean_reason = xstrdup("--force");
 	else if (manifest_refreshes(refresh->manifest) + 1 >= every)
-		refresh->clean_reason = xasprintf("it is the refresh number %u since the last one",
-						  manifest_refreshes(refresh->manifest) + 1);
+		refresh->clean_reason =
+			xasprintf("it is refresh number %u since the last one from nothing",
+				  manifest_refreshes(refresh->manifest) + 1);
 	for (size_t i = 0; !refresh->clean_reason && i < difference->count; i++) {
 		const struct package_change *change = &difference->changes[i];
 		bool essential = change->before && change->before->essential;

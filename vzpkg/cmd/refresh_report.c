@@ -25,7 +25,8 @@ static const struct metric table[] = {
 			   "When a refresh of the cache last failed." },
 	[STATUS] = { "vzpkg_refresh_exit_status",
 		     "Exit status of the last refresh, 0 for success; see vzpkg(8)." },
-	[DURATION] = { "vzpkg_refresh_duration_seconds", "How long the last refresh took." },
+	[DURATION] = { "vzpkg_refresh_duration_seconds",
+		       "How long the last refresh that succeeded took." },
 	[CHANGED] = { "vzpkg_refresh_packages_changed", "Packages that the last refresh changed." },
 	[PACKAGES] = { "vzpkg_cache_packages", "Packages in the cache." },
 	[SIZE] = { "vzpkg_cache_size_bytes", "Size of the cache's tarball." },
@@ -92,7 +93,8 @@ void refresh_report_template(struct refresh_report *report, const struct refresh
 		strbuf_addf(&report->failures, "%s: %s\n", name, err->message);
 	metrics_set(metrics, name, err ? FAILURE_TIME : SUCCESS_TIME, (double)time(NULL));
 	metrics_set(metrics, name, STATUS, err ? exit_code(err->kind) : 0);
-	metrics_set(metrics, name, DURATION, outcome->seconds);
+	if (!err)
+		metrics_set(metrics, name, DURATION, outcome->seconds);
 	metrics_set(metrics, name, CHANGED, (double)outcome->changed);
 	if (generation_current(report->app->host.template_dir, name, &manifest) && manifest) {
 		const json_t *image = json_object_get(manifest, "image");
