@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t pending;
+static volatile sig_atomic_t pending, count;
 static int pipe_fds[2] = { -1, -1 };
 static bool ignored[NSIG]; /* on purpose, by whoever started us */
 
@@ -18,6 +18,7 @@ static void handle(int number)
 	int saved = errno;
 	if (!pending)
 		pending = number;
+	count++;
 	/* Full or not: one byte is enough to make it readable. */
 	if (write(pipe_fds[1], "", 1) < 0)
 		errno = saved;
@@ -45,6 +46,11 @@ void interrupt_setup(void)
 int interrupt_pending(void)
 {
 	return pending;
+}
+
+unsigned interrupt_count(void)
+{
+	return (unsigned)count;
 }
 
 int interrupt_fd(void)

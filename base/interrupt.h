@@ -15,6 +15,9 @@ void interrupt_setup(void);
 /* The signal that arrived, or 0. */
 int interrupt_pending(void);
 
+/* How many have arrived: who asks twice does not want to wait. */
+unsigned interrupt_count(void);
+
 /* Readable as soon as a signal has arrived, for poll loops; -1 before interrupt_setup(). */
 int interrupt_fd(void);
 

@@ -27,7 +27,7 @@ struct message_header {
 	uint64_t size; /* of what follows */
 };
 
-enum { READ_SIZE = 65536, SIGNAL_WAIT_MS = 50 };
+enum { READ_SIZE = 65536, SIGNAL_WAIT_MS = 50, ASK_AGAIN_MS = 250 };
 
 struct slot {
 	pid_t pid; /* 0: free */
@@ -78,6 +78,9 @@ static void child_run(const struct worker_job *job, size_t index, int fd, pid_t 
 	if (getppid() != parent)
 		_exit(2);
 	interrupt_reset_child();
+	/* A terminal's signals are for the parent's group. */
+	if (job->finish_started)
+		setpgid(0, 0);
 	int status = job->task(index, job->data, &result, &err);
 	child_report(fd, status, &result, &err);
 	_exit(0);
@@ -106,6 +109,8 @@ static int start(struct pool *pool, struct slot *slot, struct error *err)
 	slot->fd = fds[0];
 	slot->index = pool->next++;
 	pool->running++;
+	if (pool->job->started)
+		pool->job->started(slot->index, pool->job->data);
 	return 0;
 }
 
@@ -160,27 +165,39 @@ static int ended_badly(const struct pool *pool, size_t index, int status, struct
 			 pool->job->name, index);
 }
 
-/* The child has closed its pipe: looks at what it said. */
+/* What the child said before it ended; its result is behind the header then. */
+static int understand(const struct pool *pool, size_t index, int status,
+		      const struct strbuf *received, struct error *err)
+{
+	struct message_header header;
+
+	if (status != 0 || received->length < sizeof(header))
+		return ended_badly(pool, index, status, err);
+	memcpy(&header, received->text, sizeof(header));
+	if (received->length - sizeof(header) != header.size)
+		return ended_badly(pool, index, status, err);
+	return header.status < 0 ? take_error(&header, received->text + sizeof(header), err) : 0;
+}
+
+/* The child has closed its pipe. */
 static int finish(struct pool *pool, struct slot *slot, struct error *err)
 {
+	const struct worker_job *job = pool->job;
 	AUTO(strbuf_release) struct strbuf received = slot->received;
-	size_t index = slot->index;
-	struct message_header header;
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	const size_t header = sizeof(struct message_header);
 
 	slot->received = STRBUF_INIT;
 	int status = reap(slot);
 	pool->running--;
-	if (status != 0 || received.length < sizeof(header))
-		return ended_badly(pool, index, status, err);
-	memcpy(&header, received.text, sizeof(header));
-	if (received.length - sizeof(header) != header.size)
-		return ended_badly(pool, index, status, err);
-	if (header.status < 0)
-		return take_error(&header, received.text + sizeof(header), err);
-	if (!pool->job->done)
-		return 0;
-	return pool->job->done(index, pool->job->data, received.text + sizeof(header), header.size,
-			       err);
+	if (understand(pool, slot->index, status, &received, &why) == 0)
+		return job->done ? job->done(slot->index, job->data, received.text + header,
+					     received.length - header, err)
+				 : 0;
+	if (job->failed)
+		return job->failed(slot->index, job->data, &why, err);
+	error_move(err, &why);
+	return -1;
 }
 
 static int receive(struct pool *pool, struct slot *slot, struct error *err)
@@ -196,12 +213,28 @@ static int receive(struct pool *pool, struct slot *slot, struct error *err)
 	return 0;
 }
 
+static bool may_start(const struct pool *pool)
+{
+	const struct worker_job *job = pool->job;
+
+	if (pool->next >= job->count || interrupt_pending())
+		return false;
+	return pool->running < (job->allowed ? job->allowed(job->data) : pool->jobs);
+}
+
 static int fill_slots(struct pool *pool, struct error *err)
 {
-	for (unsigned i = 0; i < pool->jobs && pool->next < pool->job->count; i++)
+	for (unsigned i = 0; i < pool->jobs && may_start(pool); i++)
 		if (!pool->slots[i].pid && start(pool, &pool->slots[i], err) < 0)
 			return -1;
 	return 0;
+}
+
+static int check_signals(const struct pool *pool, struct error *err)
+{
+	if (pool->job->finish_started && interrupt_count() < 2)
+		return 0;
+	return interrupt_check(err);
 }
 
 static int wait_some(struct pool *pool, struct error *err)
@@ -212,10 +245,13 @@ static int wait_some(struct pool *pool, struct error *err)
 			.fd = pool->slots[i].pid ? pool->slots[i].fd : -1,
 			.events = POLLIN,
 		};
-	pool->polls[jobs] = (struct pollfd){ .fd = interrupt_fd(), .events = POLLIN };
-	if (poll(pool->polls, jobs + 1, -1) < 0 && errno != EINTR)
+	/* Of the first signal one is told once. */
+	bool heard = pool->job->finish_started && interrupt_pending();
+	pool->polls[jobs] = (struct pollfd){ .fd = heard ? -1 : interrupt_fd(), .events = POLLIN };
+	if (poll(pool->polls, jobs + 1, pool->job->allowed || heard ? ASK_AGAIN_MS : -1) < 0 &&
+	    errno != EINTR)
 		return error_errno(err, errno, "%s: waiting", pool->job->name);
-	if (interrupt_check(err) < 0)
+	if (check_signals(pool, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < jobs; i++)
 		if (pool->slots[i].pid && pool->polls[i].revents &&
@@ -252,11 +288,11 @@ int workers_run(const struct worker_job *job, struct error *err)
 
 	for (unsigned i = 0; i < jobs; i++)
 		pool.slots[i] = (struct slot){ .fd = -1, .received = STRBUF_INIT };
-	while (ret == 0 && (pool.next < job->count || pool.running)) {
-		ret = fill_slots(&pool, err);
-		if (ret == 0)
-			ret = wait_some(&pool, err);
-	}
+	while ((ret = fill_slots(&pool, err)) == 0 && pool.running)
+		if ((ret = wait_some(&pool, err)) < 0)
+			break;
 	stop_all(&pool);
+	if (ret == 0 && pool.next < job->count)
+		ret = interrupt_check(err);
 	return ret;
 }

@@ -4,10 +4,11 @@
  *
  * Each child runs one task at a time, writes its result as bytes, and reports failure as an error
  * value that arrives in the parent whole. The first failure stops the rest (they are killed and
- * reaped), and so does a signal to the parent; a child dies when its parent does.
+ * reaped) unless the job says otherwise, and so does a signal to the parent; a child dies when its parent does.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -25,6 +26,19 @@ struct worker_job {
 	int (*done)(size_t index, void *data, const char *result, size_t size, struct error *err);
 
 	void *data;
+
+	/* For tasks that do not depend on each other. All may be NULL. */
+
+	/* In the parent, when a task has failed: the rest goes on if it returns 0. */
+	int (*failed)(size_t index, void *data, const struct error *why, struct error *err);
+	/* In the parent, when a task begins. */
+	void (*started)(size_t index, void *data);
+	/* How many may be at work now, `jobs` at most: asked before each start, and a few times a second while that many
+	 * are. 0 when none is at work is the end. */
+	unsigned (*allowed)(void *data);
+	/* After a signal no more are started, and those at work, which do not hear of it, go on to their end; a second
+	 * signal ends them. Either is ERROR_INTERRUPTED. */
+	bool finish_started;
 };
 
 int workers_run(const struct worker_job *job, struct error *err);

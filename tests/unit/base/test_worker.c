@@ -394,12 +394,125 @@ static void locks(void **state)
 	tree_remove(AT_FDCWD, folder, NULL);
 }
 
+struct tally {
+	size_t failed, done, started;
+	unsigned allowed;
+};
+
+static int fail_odd(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)data;
+	(void)result;
+	return index % 2 ? error_set(err, ERROR_TRUST, "%zu is odd", index) : 0;
+}
+
+static int count_done(size_t index, void *data, const char *result, size_t size, struct error *err)
+{
+	struct tally *tally = data;
+	(void)result;
+	(void)size;
+	(void)err;
+	assert_int_equal(index % 2, 0);
+	tally->done++;
+	return 0;
+}
+
+static int count_failed(size_t index, void *data, const struct error *why, struct error *err)
+{
+	struct tally *tally = data;
+	(void)err;
+	assert_int_equal(index % 2, 1);
+	assert_int_equal(why->kind, ERROR_TRUST);
+	tally->failed++;
+	return 0;
+}
+
+static void count_started(size_t index, void *data)
+{
+	struct tally *tally = data;
+	(void)index;
+	tally->started++;
+}
+
+static unsigned none_after_ten(void *data)
+{
+	const struct tally *tally = data;
+	return tally->started < 10 ? tally->allowed : 0;
+}
+
+static void a_failure_need_not_stop_the_rest(void **state)
+{
+	(void)state;
+	struct tally tally = { 0 };
+	struct worker_job job = {
+		.name = "x", .jobs = 3, .count = 20, .task = fail_odd, .done = count_done,
+		.failed = count_failed, .started = count_started, .data = &tally,
+	};
+	assert_int_equal(workers_run(&job, NULL), 0);
+	assert_int_equal(tally.done, 10);
+	assert_int_equal(tally.failed, 10);
+	assert_int_equal(tally.started, 20);
+}
+
+static void no_more_are_started_than_allowed(void **state)
+{
+	(void)state;
+	struct tally tally = { .allowed = 2 };
+	struct worker_job job = {
+		.name = "x", .jobs = 3, .count = 20, .task = fail_odd, .failed = count_failed,
+		.started = count_started, .allowed = none_after_ten, .data = &tally,
+	};
+	assert_int_equal(workers_run(&job, NULL), 0);
+	assert_int_equal(tally.started, 10);
+	assert_int_equal(tally.failed, 5);
+}
+
+/* The first tells its parent to end, and ends well afterwards; the second would too, if it began. */
+static int signal_and_finish(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	const struct timespec moment = { .tv_nsec = 100000000 };
+	(void)index;
+	(void)data;
+	(void)err;
+	kill(getppid(), SIGTERM);
+	nanosleep(&moment, NULL);
+	strbuf_adds(result, "done");
+	return 0;
+}
+
+static void what_has_begun_may_end(void **state)
+{
+	(void)state;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct error err = ERROR_INIT;
+		struct tally tally = { 0 };
+		struct worker_job job = {
+			.name = "x", .jobs = 1, .count = 2, .task = signal_and_finish,
+			.done = count_done, .started = count_started, .finish_started = true,
+			.data = &tally,
+		};
+		interrupt_setup();
+		int ret = workers_run(&job, &err);
+		_exit(ret == -1 && err.kind == ERROR_INTERRUPTED && tally.done == 1 &&
+				      tally.started == 1
+			      ? 0
+			      : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_results_arrive),
 		cmocka_unit_test(a_failure_arrives_whole_and_stops_the_rest),
 		cmocka_unit_test(a_death_is_an_error),
+		cmocka_unit_test(a_failure_need_not_stop_the_rest),
+		cmocka_unit_test(no_more_are_started_than_allowed),
+		cmocka_unit_test(what_has_begun_may_end),
 		cmocka_unit_test(a_signal_stops_all),
 		cmocka_unit_test(a_child_that_says_nothing),
 		cmocka_unit_test(a_child_is_interrupted_first),
