@@ -5,11 +5,12 @@ name="debian-12-x86_64"
 cache=$T/cache/$name.tar.gz
 debian=file:///opt/mirror/debian
 
+# One repository, whose content is that of a version.
 build() { # VERSION OPTION…
-	local version=$1
+	ln -sfn "/opt/repo/$1" "$W/repo"
 	shift
 	vz --repository "$debian bookworm main" --repository "$debian bookworm-updates main" \
-		--repository "$debian-security bookworm-security main" --repository "file:///opt/repo/$version test main" \
+		--repository "$debian-security bookworm-security main" --repository "file://$W/repo test main" \
 		"$@" debian-12
 }
 
