@@ -17,7 +17,7 @@ VERSION := 0.1.0
 
 LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/area runtime/life \
 	runtime/access vzpkg/fetch vzpkg vzpkg/import vzpkg/metadata vzpkg/resolve vzpkg/cache \
-	vzpkg/install
+	vzpkg/install vzpkg/fleet
 
 PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext \
 	libxml-2.0 rpm modulemd-2.0 liblzma zlib

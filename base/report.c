@@ -312,6 +312,13 @@ void report_info(struct report *report, const char *format, ...)
 	va_end(args);
 }
 
+void report_output(struct report *report, const char *line)
+{
+	clear_line(report);
+	fprintf(report->out, "%s\n", line);
+	fflush(report->out);
+}
+
 void report_detail(struct report *report, const char *format, ...)
 {
 	if (!report || !report->options.verbose || report->options.json)

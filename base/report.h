@@ -59,6 +59,9 @@ void report_info(struct report *report, const char *format, ...)
 void report_detail(struct report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* A line of the result on stdout, at once: for results that come one by one. */
+void report_output(struct report *report, const char *line);
+
 /* Shown always, and kept for the JSON document ("warnings"). subject may be NULL. */
 void report_warning(struct report *report, const char *subject, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

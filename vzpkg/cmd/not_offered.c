@@ -20,8 +20,6 @@ static const struct {
 	{ "sync-vzpackages", ERROR_UNSUPPORTED, "a VE's own package manager knows its packages" },
 	{ "get-backup-apps", ERROR_UNSUPPORTED, "\"vzpkg list VE\" shows its applications" },
 	{ "upgrade", ERROR_UNSUPPORTED, "run the VE's own release upgrade inside it" },
-	{ "update", ERROR_UNSUPPORTED, "run the VE's own package manager: vzctl exec VE …" },
-	{ "remove", ERROR_UNSUPPORTED, "run the VE's own package manager: vzctl exec VE …" },
 	{ "localinstall", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
 	{ "localupdate", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
 	{ "update-appcache", ERROR_UNSUPPORTED, "\"vzpkg create-appcache\" builds it" },

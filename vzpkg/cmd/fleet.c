@@ -1,0 +1,188 @@
+#include "vzpkg/cmd/fleet.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/interrupt.h"
+#include "vzpkg/cmd/fleet_files.h"
+#include "vzpkg/cmd/fleet_record.h"
+#include "vzpkg/exit_code.h"
+
+void fleet_release(struct fleet *fleet)
+{
+	fleet_files_freep(&fleet->files);
+	for (size_t i = 0; i < fleet->class_count; i++) {
+		plan_freep(&fleet->classes[i].plan);
+		difference_release(&fleet->classes[i].difference);
+		change_notes_release(&fleet->classes[i].notes);
+		error_clear(&fleet->classes[i].error);
+	}
+	for (size_t i = 0; i < fleet->metadata_count; i++) {
+		application_set_release(&fleet->metadata[i].applications);
+		template_free(fleet->metadata[i].merged);
+		error_clear(&fleet->metadata[i].error);
+	}
+	for (size_t i = 0; fleet->tasks && i < fleet->inventory.count; i++)
+		json_decref(fleet->tasks[i].record);
+	free(fleet->classes);
+	free(fleet->metadata);
+	free(fleet->tasks);
+	inventory_release(&fleet->inventory);
+	journal_freep(&fleet->journal);
+}
+
+void fleet_count_share(const struct fleet *fleet, struct share_counters *ret)
+{
+	if (fleet->files && fleet->files->share)
+		share_count(fleet->files->share, ret);
+}
+
+static int fail_task(struct fleet *fleet, struct fleet_task *task, const struct error *why,
+		     struct error *err)
+{
+	return fleet_end(fleet, task, FLEET_FAILED,
+			 fleet_record_plain(task, FLEET_FAILED, why), err);
+}
+
+int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, struct error *err)
+{
+	const struct app *app = fleet->app;
+	const struct template_source source = app_template_source(app);
+	const struct inventory_options options = {
+		.host = &app->host,
+		.source = &source,
+		.report = app->report,
+		.timeout_s = app->options.timeout_s,
+		.skip_lock = app->options.skip_lock,
+	};
+
+	if (inventory_take(&options, selection, &fleet->inventory, err) < 0)
+		return -1;
+	fleet->tasks = xcalloc(fleet->inventory.count + 1, sizeof(*fleet->tasks));
+	for (size_t i = 0; i < fleet->inventory.count; i++)
+		fleet->tasks[i].ve = &fleet->inventory.ves[i];
+	for (size_t i = 0; i < fleet->inventory.count; i++) {
+		const struct error *why = &fleet->inventory.ves[i].error;
+		if (why->kind != ERROR_NONE &&
+		    fail_task(fleet, &fleet->tasks[i], why, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* VEs in which nothing can be done, or is to be done. */
+static int settle(struct fleet *fleet, struct error *err)
+{
+	for (size_t i = 0; i < fleet->inventory.count; i++) {
+		struct fleet_task *task = &fleet->tasks[i];
+		int ret = 0;
+		if (task->state != FLEET_WAITING)
+			continue;
+		if (task->class->metadata->error.kind != ERROR_NONE)
+			ret = fail_task(fleet, task, &task->class->metadata->error, err);
+		else if (task->class->error.kind != ERROR_NONE)
+			ret = fail_task(fleet, task, &task->class->error, err);
+		else if (!fleet_has_work(fleet, task))
+			ret = fleet_end(fleet, task, FLEET_UNCHANGED,
+					fleet_record_plain(task, FLEET_UNCHANGED, NULL), err);
+		if (ret < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static size_t waiting(const struct fleet *fleet, unsigned *ctids)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < fleet->inventory.count; i++) {
+		if (fleet->tasks[i].state != FLEET_WAITING)
+			continue;
+		if (ctids)
+			ctids[count] = fleet->tasks[i].ve->ctid;
+		count++;
+	}
+	return count;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+
+static void announce(const struct fleet *fleet)
+{
+	report_info(fleet->app->report, "%zu VE%s, %zu class%s, %zu package%s, %.1f MB once (%.1f MB to be downloaded)",
+		    fleet->inventory.count, fleet->inventory.count == 1 ? "" : "s",
+		    fleet->class_count, fleet->class_count == 1 ? "" : "es", fleet->packages,
+		    fleet->packages == 1 ? "" : "s", (double)fleet->package_bytes / 1e6,
+		    (double)fleet->missing_bytes / 1e6);
+}
+
+/* One's failure is its own; that some failed is said at the end. */
+static int verdict(const struct fleet *fleet, struct error *err)
+{
+	size_t failed = 0, left = waiting(fleet, NULL);
+	const json_t *last = NULL;
+
+	for (size_t i = 0; i < fleet->inventory.count; i++)
+		if (fleet->tasks[i].state == FLEET_FAILED) {
+			last = json_object_get(fleet->tasks[i].record, "error");
+			failed++;
+		}
+	if (!failed)
+		return 0;
+	if (fleet->inventory.count == 1) {
+		const char *hint = json_string_value(json_object_get(last, "hint"));
+		error_set(err,
+			  error_kind_parse(json_string_value(json_object_get(last, "kind"))),
+			  "%s: %s", fleet->tasks[0].ve->title,
+			  json_string_value(json_object_get(last, "message")));
+		error_subject(err, "%s", fleet->tasks[0].ve->title);
+		return hint ? error_hint(err, "%s", hint) : -1;
+	}
+	error_set(err, ERROR_PARTIAL, "%zu of %zu VEs failed%s", failed, fleet->inventory.count,
+		  left ? ", and the rest was left as it was" : "");
+	if (fleet->resumable)
+		return error_hint(err, "\"vzpkg resume\" goes on with those that have not "
+				       "succeeded");
+	return error_hint(err, "what went wrong with each is said above");
+}
+
+static int begin_journal(struct fleet *fleet, struct error *err)
+{
+	autofree unsigned *ctids = xcalloc(fleet->inventory.count + 1, sizeof(*ctids));
+	size_t count = waiting(fleet, ctids);
+
+	return journal_begin(fleet->app->host.template_dir, fleet_request_json(fleet->request),
+			     ctids, count, &fleet->journal, err);
+}
+
+static int work(struct fleet *fleet, struct error *err)
+{
+	if (!waiting(fleet, NULL))
+		return 0;
+	announce(fleet);
+	if (fleet_fetch(fleet, err) < 0 || settle(fleet, err) < 0 ||
+	    (!fleet->journal && begin_journal(fleet, err) < 0))
+		return -1;
+	int ret = fleet_work(fleet, err);
+	fleet->resumable = journal_close(fleet->journal);
+	fleet->journal = NULL;
+	if (ret < 0 && err->kind == ERROR_INTERRUPTED && fleet->resumable)
+		error_hint(err, "%zu VEs were left as they were: \"vzpkg resume\" goes on",
+			   waiting(fleet, NULL));
+	return ret;
+}
+
+int fleet_run(struct fleet *fleet, const struct fleet_selection *selection, bool dry_run,
+	      struct command_result *ret, struct error *err)
+{
+	if (fleet_take(fleet, selection, err) < 0 || fleet_plan(fleet, err) < 0)
+		return -1;
+	if (dry_run) {
+		fleet_preview(fleet, ret);
+		return verdict(fleet, err);
+	}
+	int status = settle(fleet, err) < 0 ? -1 : work(fleet, err);
+	fleet_result(fleet, ret);
+	return status < 0 ? -1 : verdict(fleet, err);
+}

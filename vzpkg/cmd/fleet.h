@@ -1,0 +1,133 @@
+/*
+ * A command for the packages of many VEs, from its words to the result of each:
+ *
+ *	fleet_take()	which VEs, and what they have
+ *	fleet_plan()	those alike are one class, which is solved for once
+ *	fleet_fetch()	each package is downloaded and made ready once
+ *	fleet_work()	in each VE its own package manager, several VEs at a time
+ *	fleet_result()	what has become of each
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "vzpkg/app.h"
+#include "vzpkg/application.h"
+#include "vzpkg/cmd/command.h"
+#include "vzpkg/fleet/inventory.h"
+#include "vzpkg/fleet/journal.h"
+#include "vzpkg/fleet/share.h"
+#include "vzpkg/resolve/change.h"
+
+enum fleet_objects { FLEET_APPLICATIONS, FLEET_PACKAGES, FLEET_GROUPS };
+
+/* What is asked for. It can be written down, so that another run can go on with it. */
+struct fleet_request {
+	const char *command; /* "install", "update", "remove" */
+	enum change_verb verb;
+	enum fleet_objects kind;
+	struct strvec objects; /* none: all packages (update) */
+	bool dependants; /* remove what needs them too */
+	bool purge; /* … and their configuration files */
+	unsigned jobs; /* VEs at a time; 0: as the host can bear */
+	unsigned time_limit_s; /* for each VE; 0: none */
+	unsigned canary; /* VEs that come first, of which none may fail; 0: none */
+	unsigned canary_percent; /* the same as a share of all */
+	unsigned failures_max; /* so many may fail; more, and no other VE is begun */
+	bool failures_limited;
+};
+
+#define FLEET_REQUEST_INIT ((struct fleet_request){ .objects = STRVEC_INIT })
+
+json_t *fleet_request_json(const struct fleet_request *request);
+int fleet_request_parse(const json_t *json, struct fleet_request *ret, struct error *err);
+void fleet_request_release(struct fleet_request *request);
+
+/* "5" or "5%". ERROR_USAGE. */
+int fleet_canary_parse(const char *text, struct fleet_request *request, struct error *err);
+
+/* VEs alike: what is to be done in one is to be done in all of them. */
+struct fleet_class {
+	const struct template *template;
+	const struct installed_set *set;
+	const struct fleet_metadata *metadata; /* whose repositories it is from */
+	size_t ves;
+	struct plan *plan;
+	struct difference difference;
+	struct change_notes notes;
+	struct error error; /* it cannot be done in any of them */
+};
+
+/* The applications that are asked for as one template has them, and its repositories with theirs. */
+struct fleet_metadata {
+	const struct template *template;
+	struct application_set applications;
+	struct template *merged; /* NULL: it is the template itself */
+	struct error error;
+};
+
+enum fleet_state {
+	FLEET_WAITING,
+	FLEET_UNCHANGED, /* nothing was to be done */
+	FLEET_CHANGED,
+	FLEET_FAILED,
+	FLEET_STATES
+};
+
+/* "changed" … */
+const char *fleet_state_name(enum fleet_state state);
+
+struct fleet_task {
+	const struct fleet_ve *ve;
+	struct fleet_class *class; /* NULL if there is an error */
+	enum fleet_state state;
+	json_t *record; /* what has become of it; NULL: nothing yet */
+	uint64_t begun_ms;
+};
+
+struct fleet {
+	struct app *app;
+	struct fleet_request *request;
+	struct inventory inventory;
+	struct fleet_metadata *metadata;
+	size_t metadata_count;
+	struct fleet_class *classes;
+	size_t class_count;
+	struct fleet_task *tasks; /* one for each VE of the inventory, in its order */
+	unsigned solves;
+	size_t packages; /* different package files */
+	uint64_t package_bytes, missing_bytes; /* of them, and of those that are to be downloaded */
+	struct fleet_files *files;
+	struct journal *journal;
+	bool json_lines; /* a record on stdout as each VE ends */
+	bool stopped; /* by a canary, or too many failures: some VEs were not begun */
+	bool resumable;
+};
+
+/* All of it. ERROR_PARTIAL if some of several VEs failed; of a single one, its own error. */
+int fleet_run(struct fleet *fleet, const struct fleet_selection *selection, bool dry_run,
+	      struct command_result *ret, struct error *err);
+
+/* In VEs of the journal in which work was under way when its run was killed, lets their package managers finish what they had
+ * begun. What cannot be put right is said when such a VE is read. -1 only if interrupted. */
+int fleet_repair(struct fleet *fleet, struct error *err);
+
+int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, struct error *err);
+int fleet_plan(struct fleet *fleet, struct error *err);
+int fleet_fetch(struct fleet *fleet, struct error *err);
+int fleet_work(struct fleet *fleet, struct error *err);
+
+/* A VE's part is over: its record is written, shown, and kept. */
+int fleet_end(struct fleet *fleet, struct fleet_task *task, enum fleet_state state, json_t *record,
+	      struct error *err);
+
+/* The table of what would be done. */
+void fleet_preview(const struct fleet *fleet, struct command_result *ret);
+void fleet_result(const struct fleet *fleet, struct command_result *ret);
+
+/* Whether that VE has something to be done. */
+bool fleet_has_work(const struct fleet *fleet, const struct fleet_task *task);
+
+void fleet_count_share(const struct fleet *fleet, struct share_counters *ret);
+void fleet_files_freep(struct fleet_files **files);
+void fleet_release(struct fleet *fleet);

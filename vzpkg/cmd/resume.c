@@ -1,0 +1,86 @@
+/*
+ * vzpkg resume: goes on with a run over many VEs that was interrupted or killed.
+ */
+#include "base/cleanup.h"
+#include "vzpkg/cmd/fleet_options.h"
+#include "vzpkg/exit_code.h"
+
+static bool json_lines, exit_code_wanted;
+
+static const struct option_row options[] = {
+	{ "json-lines", 0, OPTION_FLAG, &json_lines, NULL, "print a JSON record as each VE ends" },
+	{ "exit-code", 0, OPTION_FLAG, &exit_code_wanted, NULL,
+	  "exit with 100 if there was nothing to do" },
+	{ NULL },
+};
+
+/* Those that have succeeded stay as they are. */
+static int select_rest(const struct app *app, const struct journal *journal,
+		       struct fleet_selection *ret, struct error *err)
+{
+	AUTO(strvec_release) struct strvec rest = STRVEC_INIT;
+	struct fleet_words words = { 0 };
+
+	for (size_t i = 0; i < journal_count(journal); i++)
+		if (journal_state(journal, journal_ve(journal, i)) != JOURNAL_DONE)
+			strvec_pushf(&rest, "%u", journal_ve(journal, i));
+	words.ves = rest;
+	return rest.count ? fleet_select(&app->host, &words, ret, err) : 0;
+}
+
+static int go_on(struct app *app, struct journal *journal, struct command_result *ret,
+		 struct error *err)
+{
+	AUTO(fleet_request_release) struct fleet_request request = FLEET_REQUEST_INIT;
+	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+	AUTO(fleet_release)
+	struct fleet fleet = { .app = app,
+			       .request = &request,
+			       .inventory = INVENTORY_INIT,
+			       .json_lines = json_lines,
+			       .journal = journal };
+
+	if (fleet_request_parse(journal_request(journal), &request, err) < 0 ||
+	    select_rest(app, journal, &selection, err) < 0)
+		return -1;
+	report_info(app->report, "going on with \"vzpkg %s\": %zu of %zu VEs are left",
+		    request.command, selection.count, journal_count(journal));
+	int status = fleet_repair(&fleet, err) < 0
+			     ? -1
+			     : fleet_run(&fleet, &selection, false, ret, err);
+	/* Without any work to do nobody has closed it. */
+	if (fleet.journal && status == 0)
+		journal_close(steal_ptr(fleet.journal));
+	return status;
+}
+
+static int run(struct app *app, const struct strvec *operands, struct command_result *ret,
+	       struct error *err)
+{
+	struct journal *journal = NULL;
+	size_t others;
+
+	(void)operands;
+	if (app_need_root("resume", err) < 0 ||
+	    journal_take_up(app->host.template_dir, &journal, &others, err) < 0)
+		return -1;
+	if (!journal) {
+		report_info(app->report, "no run is unfinished");
+		ret->json = json_pack("{s:b}", "resumed", 0);
+		ret->status = exit_code_wanted ? EXIT_NOTHING_TO_DO : 0;
+		return 0;
+	}
+	if (others)
+		report_info(app->report, "%zu more runs are unfinished: resume again afterwards",
+			    others);
+	return go_on(app, journal, ret, err);
+}
+
+const struct command command_resume = {
+	.name = "resume",
+	.operands = "",
+	.operands_max = 0,
+	.summary = "Goes on with an interrupted run over many VEs",
+	.options = options,
+	.run = run,
+};
