@@ -32,6 +32,7 @@ static const char *const kind_names[ERROR_KINDS] = {
 	[ERROR_TRUST] = "trust",
 	[ERROR_ROLLBACK] = "rollback",
 	[ERROR_UNSATISFIABLE] = "unsatisfiable",
+	[ERROR_PACKAGES] = "packages",
 	[ERROR_GATE] = "gate",
 	[ERROR_PARTIAL] = "partial",
 	[ERROR_INTERRUPTED] = "interrupted",

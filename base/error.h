@@ -42,6 +42,7 @@ enum error_kind {
 	ERROR_TRUST, /* missing, bad, unknown, expired or weak signature; wrong digest */
 	ERROR_ROLLBACK, /* repository metadata older than what was seen before */
 	ERROR_UNSATISFIABLE,
+	ERROR_PACKAGES, /* a VE's package database is missing, damaged, or of packages that are installed only in part */
 	ERROR_GATE,
 	ERROR_PARTIAL, /* some of many failed */
 	ERROR_INTERRUPTED, /* SIGINT, SIGTERM or SIGHUP arrived */

@@ -7,32 +7,6 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 
-void installed_add(struct installed *installed, const struct installed_package *package)
-{
-	installed->packages = xgrow(installed->packages, installed->count, &installed->capacity,
-				    sizeof(*installed->packages));
-	installed->packages[installed->count++] = (struct installed_package){
-		.name = xstrdup(package->name),
-		.version = xstrdup(package->version),
-		.arch = xstrdup(package->arch),
-		.digest = package->digest,
-		.essential = package->essential,
-	};
-	memcpy(installed->packages[installed->count - 1].signer, package->signer,
-	       sizeof(package->signer));
-}
-
-void installed_release(struct installed *installed)
-{
-	for (size_t i = 0; i < installed->count; i++) {
-		free(installed->packages[i].name);
-		free(installed->packages[i].version);
-		free(installed->packages[i].arch);
-	}
-	free(installed->packages);
-	*installed = INSTALLED_INIT;
-}
-
 /* Installed packages of one name: of several architectures, or several versions (kernels). */
 struct named {
 	const char *name;

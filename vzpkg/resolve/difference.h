@@ -6,26 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/digest.h"
+#include "vzpkg/metadata/installed.h"
 #include "vzpkg/resolve/plan.h"
-
-struct installed_package {
-	char *name, *version, *arch;
-	struct digest digest; /* of the package file; of no kind: not known */
-	bool essential;
-	char signer[41]; /* fingerprint of the key that signed it; "": not known */
-};
-
-struct installed {
-	struct installed_package *packages;
-	size_t count, capacity;
-};
-
-#define INSTALLED_INIT ((struct installed){ 0 })
-
-/* Copies the texts. */
-void installed_add(struct installed *installed, const struct installed_package *package);
-void installed_release(struct installed *installed);
 
 enum change_kind {
 	CHANGE_ADD,
