@@ -1,5 +1,6 @@
 #include "vzpkg/cache/verify.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,23 +38,37 @@ static int check_identity(const struct plan_package *package,
 		err, "the repository is broken or hostile: try another mirror, or tell its owner");
 }
 
-static int verify(size_t index, void *data, struct strbuf *result, struct error *err)
+int cache_verify_package(struct store *store, const struct plan *plan, size_t index,
+			 const struct package_keys *keys, struct package_identity *ret,
+			 struct error *err)
 {
-	struct verifying *verifying = data;
-	const struct plan_package *package = &verifying->plan->packages[index];
-	bool must = verifying->plan->repositories[package->repository].packages_signed;
-	AUTO(package_identity_release) struct package_identity identity = { 0 };
+	const struct plan_package *package = &plan->packages[index];
+	bool must = plan->repositories[package->repository].packages_signed;
 	autofree char *name =
 		xasprintf("%s %s (%s)", package->name, package->version, package->location);
-	autoclose int fd = store_package_open(verifying->store, package, err);
+	autoclose int fd = store_package_open(store, package, err);
 
 	if (fd < 0)
 		return -1;
-	if (package_verify(verifying->keys, fd, name, must, &identity, err) < 0 ||
-	    check_identity(package, &identity, err) < 0) {
-		store_package_refuse(verifying->store, package);
+	if (package_verify(keys, fd, name, must, ret, err) < 0 ||
+	    check_identity(package, ret, err) < 0) {
+		store_package_refuse(store, package);
 		return -1;
 	}
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return error_errno(err, errno, "reading %s", name);
+	return steal_fd(&fd);
+}
+
+static int verify(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	struct verifying *verifying = data;
+	AUTO(package_identity_release) struct package_identity identity = { 0 };
+	autoclose int fd = cache_verify_package(verifying->store, verifying->plan, index,
+						verifying->keys, &identity, err);
+
+	if (fd < 0)
+		return -1;
 	struct finding finding = { .newest = identity.newest };
 	memcpy(finding.signer, identity.signer, sizeof(finding.signer));
 	strbuf_add(result, &finding, sizeof(finding));

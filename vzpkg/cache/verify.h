@@ -16,3 +16,10 @@
  */
 int cache_verify(struct store *store, struct plan *plan, const struct package_keys *keys,
 		 unsigned jobs, struct report *report, int64_t *newest, struct error *err);
+
+/*
+ * One package of it, for whoever uses its file: that, open at its beginning. What the package says of itself is released by the caller, also after a failure.
+ */
+int cache_verify_package(struct store *store, const struct plan *plan, size_t index,
+			 const struct package_keys *keys, struct package_identity *ret,
+			 struct error *err);
