@@ -65,8 +65,8 @@ static const struct template *take_template(const struct inventory_options *opti
 		return NULL;
 	if ((known = loaded(inventory, template->text)))
 		return known;
-	inventory->templates = xrealloc(inventory->templates, (inventory->template_count + 1) *
-								      sizeof(struct template *));
+	inventory->templates = xgrow(inventory->templates, inventory->template_count,
+				     &inventory->template_capacity, sizeof(struct template *));
 	return inventory->templates[inventory->template_count++] = steal_ptr(template);
 }
 
@@ -97,8 +97,8 @@ static const struct installed_set *add_set(struct inventory *inventory,
 					   const struct digest *fingerprint,
 					   struct installed_set *set)
 {
-	inventory->sets =
-		xrealloc(inventory->sets, (inventory->set_count + 1) * sizeof(*inventory->sets));
+	inventory->sets = xgrow(inventory->sets, inventory->set_count, &inventory->set_capacity,
+				sizeof(*inventory->sets));
 	inventory->sets[inventory->set_count++] = (struct inventory_set){
 		.format = set->format,
 		.fingerprint = *fingerprint,

@@ -30,9 +30,9 @@ struct inventory {
 	struct fleet_ve *ves; /* in the order of the selection */
 	size_t count;
 	struct template **templates; /* each once */
-	size_t template_count;
+	size_t template_count, template_capacity;
 	struct inventory_set *sets;
-	size_t set_count;
+	size_t set_count, set_capacity;
 	/* … and how many texts or files of databases were read for that: those alike are read once. */
 	size_t sets_read;
 };
