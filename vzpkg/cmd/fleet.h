@@ -99,6 +99,7 @@ struct fleet {
 	uint64_t package_bytes, missing_bytes; /* of them, and of those that are to be downloaded */
 	struct fleet_files *files;
 	struct journal *journal;
+	bool unheard; /* nothing is printed as each VE ends */
 	bool json_lines; /* a record on stdout as each VE ends */
 	bool stopped; /* by a canary, or too many failures: some VEs were not begun */
 	bool resumable;

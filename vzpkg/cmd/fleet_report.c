@@ -15,6 +15,8 @@ static void tell(const struct fleet *fleet, const struct fleet_task *task)
 {
 	AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
 
+	if (fleet->unheard)
+		return;
 	if (fleet->json_lines) {
 		autofree char *text = json_dumps(task->record, JSON_COMPACT);
 		report_output(fleet->app->report, text);

@@ -1,9 +1,10 @@
 /*
- * vzpkg status: whether a cache is what its repositories and its template would give today, and if not, which packages differ.
+ * vzpkg status: whether a cache (or a VE: fleet_status.h) is what its repositories and its template would give today, and if not, which packages differ.
  */
 #include "base/cleanup.h"
 #include "vzpkg/cache/generation.h"
 #include "vzpkg/cmd/each_template.h"
+#include "vzpkg/cmd/fleet_status.h"
 #include "vzpkg/cmd/manifest.h"
 #include "vzpkg/cmd/package_changes.h"
 #include "vzpkg/cmd/security.h"
@@ -92,6 +93,8 @@ static json_t *status(struct app *app, const struct template *template, struct s
 static int run(struct app *app, const struct strvec *operands, struct command_result *ret,
 	       struct error *err)
 {
+	if (fleet_status_concerns(app, operands))
+		return fleet_status(app, operands, ret, err);
 	if (each_template(app, operands, all, status, ret, err) < 0)
 		return -1;
 	ret->status = outdated ? exit_code(ERROR_STALE) : 0;
@@ -100,9 +103,9 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 
 const struct command command_status = {
 	.name = "status",
-	.operands = "[TEMPLATE…]",
+	.operands = "[TEMPLATE… | VE…]",
 	.operands_max = 1000,
-	.summary = "Says whether caches are up to date, or which packages are newer",
+	.summary = "Says whether caches or VEs are up to date, or which packages are newer",
 	.options = options,
 	.run = run,
 };
