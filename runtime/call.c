@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "runtime/capability.h"
+#include "runtime/confine.h"
 #include "runtime/entry.h"
 #include "runtime/notify.h"
 #include "runtime/seccomp.h"
@@ -74,15 +75,10 @@ static int close_others(const struct call *call)
 	return close_range(next, ~0U, 0);
 }
 
-static int settle(const struct call *call, struct error *err)
+static int restrict_self(const struct call *call, struct error *err)
 {
-	autoclose int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = 0; fd < 3; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
-			return error_errno(err, errno, "opening /dev/null in the VE");
-	umask(022);
-	if (chdir("/") < 0)
-		return error_errno(err, errno, "changing to the VE's root");
+	if (call->ve->confine)
+		return confine_apply(call->ve->confine, err);
 	if (call->ve->personality && personality(call->ve->personality) < 0)
 		return error_errno(err, errno, "setting the personality");
 	autoclose int listener = seccomp_filter_load(call->ve->filter);
@@ -90,6 +86,21 @@ static int settle(const struct call *call, struct error *err)
 		return error_errno(err, errno, "loading the VE's system call filter");
 	if (capability_limit(CAPABILITY_BUILD) < 0)
 		return error_errno(err, errno, "dropping capabilities");
+	return 0;
+}
+
+static int settle(const struct call *call, struct error *err)
+{
+	/* Whatever somebody in the VE has put there. */
+	autoclose int null = open("/dev/null", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			return error_errno(err, errno, "opening /dev/null in the VE");
+	umask(022);
+	if (chdir("/") < 0)
+		return error_errno(err, errno, "changing to the VE's root");
+	if (restrict_self(call, err) < 0)
+		return -1;
 	if (close_others(call) < 0)
 		return error_errno(err, errno, "closing descriptors");
 	return 0;

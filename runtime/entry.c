@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,4 +88,33 @@ pid_t entry_fork(const struct entry *entry, struct error *err)
 	if (child < 0)
 		error_errno(err, errno, "starting a process for the VE");
 	return child;
+}
+
+/* A caller that the host protects from its OOM killer protects no VE. */
+static void reset_oom_score(void)
+{
+	char text[16] = "";
+	autoclose int fd =
+		open("/proc/self/oom_score_adj", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && text[0] == '-')
+		(void)!pwrite(fd, "0", 1, 0);
+}
+
+/* The C library keeps two of them to itself, and would not say that they are ignored: so they are in whatever a make has
+ * started. The kernel's struct, of which the handler is the first member on every architecture, is at most so large. */
+static void reset_signal(int number)
+{
+	static const unsigned long standard[8];
+	if (signal(number, SIG_DFL) == SIG_ERR)
+		syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)(_NSIG - 1) / 8);
+}
+
+void entry_forget_caller(void)
+{
+	sigset_t none;
+	for (int number = 1; number < _NSIG; number++)
+		reset_signal(number);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	reset_oom_score();
 }

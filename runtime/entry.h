@@ -30,3 +30,7 @@ struct entry {
  * along when it is killed. Nobody in the VE can look into either, as they are not dumpable. -1 with *err.
  */
 pid_t entry_fork(const struct entry *entry, struct error *err);
+
+/* In the process inside, before it executes something: signals are as in a new session, and who is protected from the host's
+ * OOM killer protects nobody. */
+void entry_forget_caller(void);

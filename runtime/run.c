@@ -112,6 +112,7 @@ static int failed(const struct ve_command *command, const struct vzinit_reply *r
 		[VZINIT_STEP_ROOT] = "changing to the VE's root",
 		[VZINIT_STEP_CWD] = "changing to the working directory",
 		[VZINIT_STEP_EXEC] = "executing it",
+		[VZINIT_STEP_LOCK] = "locking it",
 	};
 	const char *step = reply->step < VZINIT_STEPS ? steps[reply->step] : "starting it";
 	error_set(err, ERROR_EXEC, "running %s in the VE: %s: %s", command->argv[0], step,

@@ -1,8 +1,10 @@
 #include "runtime/ve.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/personality.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -17,6 +19,14 @@
 #include "runtime/state.h"
 
 #define GROUP_PREFIX "vzpkg-"
+
+enum { DISMISS_MS = 5000 };
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
 
 static int check_arch(const struct ve_spec *spec, struct error *err)
 {
@@ -141,10 +151,22 @@ int ve_start(const struct ve_spec *spec, struct ve **ret, struct error *err)
 	return 0;
 }
 
+/* It kills what it runs, takes away what was mounted for it, and ends, when nobody is there any more to ask something of it. A
+ * hostile VE can keep it from that, but not us from going on. */
+static void dismiss(struct ve *ve)
+{
+	struct pollfd polled = { .fd = pidfd_open(ve->init, 0), .events = POLLIN };
+	shutdown(ve->control, SHUT_RDWR);
+	poll(&polled, 1, polled.fd < 0 ? 0 : DISMISS_MS);
+	close_fd(polled.fd);
+}
+
 void ve_kill(struct ve *ve)
 {
 	if (!ve->init)
 		return;
+	if (ve->confine)
+		dismiss(ve);
 	/* The kernel kills everything in a pid namespace whose PID 1 ends, and PID 1 is not gone
 	 * before the rest is. */
 	kill(ve->init, SIGKILL);
@@ -155,16 +177,10 @@ void ve_kill(struct ve *ve)
 int ve_check(const struct ve *ve, struct error *err)
 {
 	siginfo_t info = { 0 };
-	if (ve->init && waitid(P_PIDFD, (id_t)ve->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	if (ve->init && waitid(P_PID, (id_t)ve->init, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	    info.si_pid == 0)
 		return 0;
 	return error_set(err, ERROR_CONTAINER, "the VE %s has ended", ve->name);
-}
-
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		close(fd);
 }
 
 int ve_end(struct ve *ve, struct error *err)
@@ -183,8 +199,12 @@ void ve_free(struct ve *ve)
 	close_fd(ve->listener);
 	rootfs_release(&ve->root);
 	close_fd(ve->tree);
-	cgroup_release(&ve->group);
-	id_block_release(&ve->ids);
+	if (ve->confine) {
+		cgroup_close(&ve->group);
+	} else {
+		cgroup_release(&ve->group);
+		id_block_release(&ve->ids);
+	}
 	seccomp_filter_free(ve->filter);
 	free(ve->name);
 	free(ve);

@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 #include "base/strvec.h"
 #include "runtime/access/account.h"
 #include "runtime/confine.h"
+#include "runtime/entry.h"
 #include "runtime/wire.h"
 
 #define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -138,34 +137,6 @@ static void make_environment(const struct account *account, struct strvec *env)
 		strvec_pushf(env, "TERM=%s", term);
 }
 
-/* A caller that the host protects from its OOM killer protects no VE. */
-static void reset_oom_score(void)
-{
-	char text[16] = "";
-	autoclose int fd =
-		open("/proc/self/oom_score_adj", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && text[0] == '-')
-		(void)!pwrite(fd, "0", 1, 0);
-}
-
-/* The C library keeps two of them to itself, and would not say that they are ignored: so they are in whatever a make has
- * started. The kernel's struct, of which the handler is the first member on every architecture, is at most so large. */
-static void reset_signal(int number)
-{
-	static const unsigned long standard[8];
-	if (signal(number, SIG_DFL) == SIG_ERR)
-		syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)(_NSIG - 1) / 8);
-}
-
-static void reset_signals(void)
-{
-	sigset_t none;
-	for (int number = 1; number < _NSIG; number++)
-		reset_signal(number);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* ---- executing it ------------------------------------------------------------------------------------------ */
 
 static int refused(const char *path, int number, struct error *err)
@@ -224,7 +195,6 @@ static int execute(const struct inside *inside, struct error *err)
 	AUTO(strvec_release) struct strvec env = STRVEC_INIT;
 	account_of_root(&account);
 	make_environment(&account, &env);
-	reset_oom_score();
 	if (spec->kind == VE_EXEC_LOGIN)
 		(void)!chdir(account.home);
 	if (confine_apply(inside->confine, err) < 0)
@@ -255,7 +225,7 @@ int inside_run(void *data, int *failure, struct error *err)
 {
 	struct inside *inside = data;
 	struct places places = { .count = 0 };
-	reset_signals();
+	entry_forget_caller();
 	umask(022);
 	if (setsid() < 0 || chdir("/") < 0)
 		return error_errno(err, errno, "preparing a process in the VE");

@@ -24,18 +24,18 @@
 
 #include "base/error.h"
 #include "base/host.h"
-#include "base/lock.h"
+#include "base/report.h"
 #include "runtime/ve.h"
 
 struct visit;
 
+/* All of it is borrowed until the visit is closed. */
 struct visit_spec {
 	const struct host_config *host;
 	unsigned ctid;
 	unsigned timeout_s; /* for its locks, each */
 	bool skip_lock; /* the caller (or its caller) holds the VE's own lock, LOCKDIR/CTID.lck */
-	lock_waiting_fn *waiting; /* base/lock.h; may be NULL */
-	void *data; /* of it */
+	struct report *report; /* who is waited for; may be NULL */
 
 	/* A folder of the host that is shown read-only at `target`, a place below /run that is made for it. Its ids are not
 	 * mapped: what the host's root owns can be read by all if its mode says so, and written by nobody, even if the VE's root mounts it
@@ -58,12 +58,12 @@ int visit_open(const struct visit_spec *spec, struct visit **ret, struct error *
 /* Whether it ran when it was entered. */
 bool visit_is_running(const struct visit *visit);
 
-/* Its root without what is mounted in it, to be read with open_in_root(); borrowed, until the visit is closed. Whoever reads
- * opens with O_NONBLOCK and looks at what it is before. -1 with *err. */
+/* Its root without what is mounted in it, to be read with open_in_root(); borrowed, until the visit is closed or
+ * visit_run() or visit_call() has failed. Whoever reads opens with O_NONBLOCK and looks at what it is before. -1 with *err. */
 int visit_tree(struct visit *visit, struct error *err);
 
 /*
- * As ve_run() and ve_call(), with this difference: a command that is stopped (by its time limit, by a signal to us) is killed with
+ * As ve_run() and ve_call(), with these differences: a script in a VE that runs sees itself as /dev/fd/4; a command that is stopped (by its time limit, by a signal to us) is killed with
  * all that it has started and that is still below it, and the VE goes on; after any error another command may be
  * tried. ERROR_NOT_RUNNING: a VE that ran was stopped meanwhile.
  */
