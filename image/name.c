@@ -230,6 +230,34 @@ char *template_name_text(const struct template_name *name)
 	return strbuf_detach(&text);
 }
 
+char *template_name_split(const char *text, struct strvec *applications)
+{
+	size_t length = strcspn(text, "+");
+	const char *at = text + length;
+
+	while (*at == '+') {
+		size_t word = strcspn(++at, "+");
+		strvec_take(applications, xstrndup(at, word));
+		at += word;
+	}
+	return xstrndup(text, length);
+}
+
+char *template_name_join(const char *name, const struct strvec *applications)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	AUTO(strvec_release) struct strvec sorted = STRVEC_INIT;
+
+	for (size_t i = 0; i < applications->count; i++)
+		if (!strvec_contains(&sorted, applications->items[i]))
+			strvec_push(&sorted, applications->items[i]);
+	strvec_sort(&sorted);
+	strbuf_adds(&text, name);
+	for (size_t i = 0; i < sorted.count; i++)
+		strbuf_addf(&text, "+%s", sorted.items[i]);
+	return strbuf_detach(&text);
+}
+
 void template_name_release(struct template_name *name)
 {
 	free(name->os);

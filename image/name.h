@@ -43,3 +43,12 @@ void template_releases(const struct strvec *roots, struct strvec *names);
 char *template_name_text(const struct template_name *name);
 
 void template_name_release(struct template_name *name);
+
+/*
+ * An OS template with applications in it is "NAME+APPLICATION+…", as in debian-12-x86_64+nginx+php. Appends the applications
+ * of such a text (nothing if it has none) and returns what stands before the first "+", to be freed.
+ */
+char *template_name_split(const char *text, struct strvec *applications);
+
+/* The other way: each once, sorted. To be freed. */
+char *template_name_join(const char *name, const struct strvec *applications);

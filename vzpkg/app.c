@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "vzpkg/application.h"
 #include "vzpkg/cache/store.h"
 #include "vzpkg/metadata/pool.h"
 #include "vzpkg/resolve/resolve.h"
@@ -59,7 +60,7 @@ struct template_source app_template_source(const struct app *app)
 int app_template(const struct app *app, const char *name, struct template **ret, struct error *err)
 {
 	struct template_source source = app_template_source(app);
-	return template_load(&source, name, ret, err);
+	return application_template_load(&source, name, ret, err);
 }
 
 int app_pm(struct app *app, struct error *err)

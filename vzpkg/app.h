@@ -51,6 +51,7 @@ void app_release(struct app *app);
 int app_need_root(const char *what, struct error *err);
 
 struct template_source app_template_source(const struct app *app);
+/* A template by the name that a user typed: "debian-12", "debian-12+nginx". */
 int app_template(const struct app *app, const char *name, struct template **ret, struct error *err);
 
 /* A plan and the metadata that it came from; the solver's memory is given back by then. */

@@ -17,7 +17,9 @@ struct application {
 	char *summary, *description; /* NULL: there is none */
 	struct strvec packages; /* as of struct template */
 	struct strvec excluded;
-	struct strvec requires; /* other application templates of the same OS template, as they are written */
+	struct strvec requires; /* other application templates of the same OS template */
+	char *requires_file; /* where they stand, in which lines; for messages */
+	unsigned *requires_lines;
 	struct template_repository *repositories; /* more than the OS template has; maybe none */
 	size_t repository_count;
 	struct strvec key_files;

@@ -133,26 +133,29 @@ static void load_scripts(struct loader *loader)
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
 
-/* Config folders that exist, the most specific first; at one level, TEMPLATE's before the shipped. */
-static void find_levels(struct loader *loader)
+void template_levels(const struct template_source *source, const struct template_name *name,
+		     struct strvec *levels)
 {
-	const struct template_name *name = &loader->template->name;
-	autofree char *levels[] = {
+	autofree char *words[] = {
 		xasprintf("%s/%s/%s", name->os, name->release, name->arch),
 		xasprintf("%s/%s", name->os, name->release),
 		xstrdup(name->os),
 	};
 	for (size_t l = 0; l < 3; l++) {
-		for (size_t i = 0; i < loader->source->roots.count; i++) {
-			char *path = xasprintf("%s/%s/config", loader->source->roots.items[i],
-					       levels[l]);
+		for (size_t i = 0; i < source->roots.count; i++) {
+			char *path = xasprintf("%s/%s/config", source->roots.items[i], words[l]);
 			if (access(path, F_OK) == 0)
-				strvec_take(&loader->levels, path);
+				strvec_take(levels, path);
 			else
 				free(path);
 		}
-		free(steal_ptr(levels[l]));
+		free(steal_ptr(words[l]));
 	}
+}
+
+static void find_levels(struct loader *loader)
+{
+	template_levels(loader->source, &loader->template->name, &loader->levels);
 	loader->template->config_path =
 		xstrdup(loader->levels.count ? loader->levels.items[0] : "");
 }
@@ -206,11 +209,22 @@ static void free_lines(struct template *template)
 	free(template->trust);
 }
 
+static void free_parts(struct template *template)
+{
+	for (size_t i = 0; i < template->part_count; i++) {
+		for (size_t s = 0; s < SCRIPT_KINDS; s++)
+			free(template->parts[i].scripts[s]);
+		free(template->parts[i].name);
+	}
+	free(template->parts);
+}
+
 void template_free(struct template *template)
 {
 	if (!template)
 		return;
 	free_lines(template);
+	free_parts(template);
 	for (size_t i = 0; i < SCRIPT_KINDS; i++)
 		free(template->scripts[i]);
 	strvec_release(&template->packages);

@@ -56,10 +56,16 @@ enum template_script {
 	SCRIPT_KINDS
 };
 
+/* An application template that is part of a template; application.h makes such. */
+struct template_part {
+	char *name;
+	char *scripts[SCRIPT_KINDS]; /* absolute paths, or NULL */
+};
+
 struct template
 {
 	struct template_name name;
-	char *text; /* template_name_text() */
+	char *text; /* template_name_text(), and "+NAME" for each application that was asked for */
 	const char *arch_word; /* the packager's: "amd64" for deb */
 	enum package_format format;
 	struct strvec packages; /* of the set: name, name-version, @group */
@@ -72,6 +78,8 @@ struct template
 	struct strvec guest_repositories; /* lines of the guest's sources.list; URLs for rpm */
 	struct strvec environment; /* KEY=value */
 	char *scripts[SCRIPT_KINDS]; /* absolute paths, or NULL */
+	struct template_part *parts; /* each after those that it requires; none in an OS template */
+	size_t part_count;
 	char *summary, *description, *distribution, *osrelease;
 	char *jquota; /* "no" if its software cannot do quotas in a journal; NULL: not said */
 	struct strvec upgradable_versions;

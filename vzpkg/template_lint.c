@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/strbuf.h"
+#include "vzpkg/application_load.h"
 #include "vzpkg/fetch/key_file.h"
 #include "vzpkg/template_file.h"
 #include "vzpkg/template_load.h"
@@ -61,7 +62,14 @@ static void check_script(struct loader *loader, const char *path)
 		mistake(loader, path, 1, NULL, "the lines end in CR LF");
 }
 
-static void check_names(struct loader *loader, const char *level)
+struct naming {
+	bool (*is_known)(const char *name);
+	bool (*is_script)(const char *name);
+};
+
+static const struct naming os_naming = { is_known, is_script };
+
+static void check_names(struct loader *loader, const char *level, const struct naming *naming)
 {
 	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
 	autoclosedir DIR *dir = opendir(level);
@@ -73,9 +81,9 @@ static void check_names(struct loader *loader, const char *level)
 	strvec_sort(&names);
 	for (size_t i = 0; i < names.count; i++) {
 		autofree char *path = xasprintf("%s/%s", level, names.items[i]);
-		if (!is_known(names.items[i]))
+		if (!naming->is_known(names.items[i]))
 			remark(loader, path, 0, "nothing reads a file of this name");
-		else if (is_script(names.items[i]))
+		else if (naming->is_script(names.items[i]))
 			check_script(loader, path);
 	}
 }
@@ -105,7 +113,7 @@ static void check_level(struct loader *loader, const char *level)
 {
 	AUTO(strvec_release) struct strvec lists = STRVEC_INIT;
 
-	check_names(loader, level);
+	check_names(loader, level, &os_naming);
 	for (const struct config_kind *kind = config_kinds; kind->name; kind++) {
 		autofree char *path = xasprintf("%s/%s", level, kind->name);
 		check_file(loader, path, kind->take);
@@ -150,14 +158,11 @@ static bool needs_keys(const struct template *template)
 	return template->format == PACKAGE_RPM;
 }
 
-static void check_keys(struct loader *loader)
+static void check_key_files(struct loader *loader)
 {
 	AUTO(strvec_release) struct strvec fingerprints = STRVEC_INIT;
 	const struct template *template = loader->template;
 
-	if (!template->trust_count && needs_keys(template))
-		mistake(loader, template->config_path, 0, NULL,
-			"there is no file trust, or no line in it: nothing can be verified");
 	for (size_t i = 0; i < template->key_files.count; i++)
 		check_key_file(loader, template->key_files.items[i], &fingerprints);
 	for (size_t i = 0; i < template->trust_count; i++) {
@@ -167,6 +172,116 @@ static void check_keys(struct loader *loader)
 				"no file in gpgkeys/ holds the key %s", trust->fingerprint);
 	}
 }
+
+static void check_keys(struct loader *loader)
+{
+	const struct template *template = loader->template;
+
+	if (!template->trust_count && needs_keys(template))
+		mistake(loader, template->config_path, 0, NULL,
+			"there is no file trust, or no line in it: nothing can be verified");
+	check_key_files(loader);
+}
+
+/* ---- application templates --------------------------------------------------------------------------------- */
+
+static bool is_application_script(const char *name)
+{
+	for (size_t i = 0; i < SCRIPT_KINDS; i++)
+		if (application_has_script(i) && strcmp(template_script_name(i), name) == 0)
+			return true;
+	return application_host_script(name) != SCRIPT_KINDS;
+}
+
+static bool is_application_file(const char *name)
+{
+	static const char *const names[] = { "packages",     "requires",    "mirrorlist",
+					     "repositories", "gpgkeys",     "trust",
+					     "summary",      "description", "README" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return is_application_script(name);
+}
+
+static const struct naming application_naming = { is_application_file, is_application_script };
+
+/* The lists of less specific levels, which the load has passed over. */
+static void check_application_level(struct loader *loader, const char *level)
+{
+	autofree char *packages = xasprintf("%s/packages", level);
+
+	check_names(loader, level, &application_naming);
+	check_file(loader, packages, take_packages);
+	for (const struct config_kind *kind = config_kinds; kind->name; kind++) {
+		autofree char *path = xasprintf("%s/%s", level, kind->name);
+		if (is_application_file(kind->name))
+			check_file(loader, path, kind->take);
+	}
+}
+
+/* A key has one set of rules; see application_merge(). */
+static void check_trust_fits(struct loader *loader, const struct template *os)
+{
+	for (size_t i = 0; i < loader->template->trust_count; i++) {
+		const struct template_trust *one = &loader->template->trust[i];
+		for (size_t o = 0; o < os->trust_count; o++) {
+			const struct template_trust *other = &os->trust[o];
+			if (strcmp(one->fingerprint, other->fingerprint) == 0 &&
+			    (one->expired_ok != other->expired_ok ||
+			     one->sha1_ok != other->sha1_ok || one->weak_ok != other->weak_ok))
+				mistake(loader, one->file, one->line, NULL,
+					"the key is trusted by other rules in %s:%u", other->file,
+					other->line);
+		}
+	}
+}
+
+static int check_application(struct loader *parent, const char *name)
+{
+	AUTO(application_freep) struct application *application = xcalloc(1, sizeof(*application));
+	AUTO(template_freep) struct template *scratch = xcalloc(1, sizeof(*scratch));
+	AUTO(loader_release)
+	struct loader loader = {
+		.source = parent->source,
+		.template = scratch,
+		.found = parent->found,
+		.found_data = parent->found_data,
+		.err = parent->err,
+	};
+
+	if (application_load_into(&loader, parent->template, name, application) < 0)
+		return -1;
+	for (size_t i = 0; i < loader.levels.count; i++)
+		check_application_level(&loader, loader.levels.items[i]);
+	check_key_files(&loader);
+	check_trust_fits(&loader, parent->template);
+	if (!scratch->summary)
+		remark(&loader, application->path, 0, "there is no file summary");
+	parent->mistakes += loader.mistakes;
+	return 0;
+}
+
+static int check_applications(struct loader *loader)
+{
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+	AUTO(application_set_release) struct application_set all = APPLICATION_SET_INIT;
+
+	application_folders(&loader->levels, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		autofree char *path =
+			xasprintf("%s/app/%s", loader->levels.items[0], names.items[i]);
+		if (!application_name_is_good(names.items[i]))
+			mistake(loader, path, 0, NULL,
+				"a name has letters, digits, \".\", \"_\" and \"-\"");
+		else if (check_application(loader, names.items[i]) < 0 ||
+			 application_set_add(loader, names.items[i], &all) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------ */
 
 static void check_all(struct loader *loader)
 {
@@ -193,5 +308,5 @@ int template_lint(const struct template_source *source, const char *name, templa
 	if (template_load_into(&loader, name) < 0)
 		return -1;
 	check_all(&loader);
-	return loader.mistakes;
+	return check_applications(&loader) < 0 ? -1 : loader.mistakes;
 }

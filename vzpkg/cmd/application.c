@@ -1,23 +1,14 @@
 #include "vzpkg/cmd/application.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "image/name.h"
 #include "runtime/config/ve_config.h"
-
-void application_names(const char *text, struct strvec *names)
-{
-	AUTO(strvec_release) struct strvec words = STRVEC_INIT;
-	autofree char *blanks = xstrdup(text);
-	for (char *c = blanks; *c; c++)
-		if (*c == ',')
-			*c = ' ';
-	strvec_split(&words, blanks);
-	for (size_t i = 0; i < words.count; i++)
-		strvec_push(names, words.items[i] + (words.items[i][0] == '.'));
-}
+#include "vzpkg/application.h"
+#include "vzpkg/application_record.h"
+#include "vzpkg/cache/generation.h"
 
 static int read_sample(const struct os_request *request, const struct app *app, struct conf *ret,
 		       struct error *err)
@@ -34,6 +25,8 @@ int os_request_load(const struct os_request *request, const struct app *app, str
 		    struct strvec *applications, struct error *err)
 {
 	AUTO(conf_release) struct conf sample = CONF_INIT;
+	struct template_source source = app_template_source(app);
+
 	if (read_sample(request, app, &sample, err) < 0)
 		return -1;
 	const char *name = request->os_template ?: conf_get(&sample, "OSTEMPLATE");
@@ -43,26 +36,43 @@ int os_request_load(const struct os_request *request, const struct app *app, str
 		error_set(err, ERROR_USAGE, "no OS template is named");
 		return error_hint(err, "use --ostemplate, or set DEF_OSTEMPLATE in vz.conf");
 	}
-	application_names(request->applications ?: conf_get_default(&sample, "TEMPLATES", ""),
-			  applications);
-	return app_template(app, name + (*name == '.'), ret, err);
+	autofree char *os = template_name_split(name + (*name == '.'), applications);
+	if (request->applications)
+		application_names(request->applications, applications);
+	else if (!applications->count)
+		application_recorded(&sample, applications);
+	return template_load(&source, os, ret, err);
 }
 
-int application_check(const struct template *template, const struct strvec *names,
-		      struct error *err)
+int application_caches(const struct app *app, const struct template *template, struct strvec *names,
+		       struct error *err)
 {
-	if (!names->count)
-		return 0;
-	const char *name = names->items[0];
-	autofree char *path = xasprintf("%s/app/%s", template->config_path, name);
-	error_subject(err, "%s", name);
-	if (!*name || strchr(name, '/') || access(path, F_OK) < 0) {
-		error_set(err, ERROR_NO_TEMPLATE, "%s has no application template \"%s\"",
-			  template->text, name);
-		return error_hint(err, "application templates are folders in %s/app",
-				  template->config_path);
+	AUTO(strvec_release) struct strvec all = STRVEC_INIT;
+	size_t length = template ? strlen(template->text) : 0;
+
+	if (generation_names(app->host.template_dir, &all, err) < 0)
+		return -1;
+	for (size_t i = 0; i < all.count; i++) {
+		const char *name = all.items[i], *plus = strchr(name, '+');
+		bool of_it = !template ||
+			     (strncmp(name, template->text, length) == 0 && name[length] == '+');
+		if (plus && of_it && generation_is_ours(app->host.template_dir, name))
+			strvec_push(names, name);
 	}
+	return 0;
+}
+
+int application_check(const struct app *app, const struct template *template,
+		      const struct strvec *names, struct error *err)
+{
+	AUTO(application_set_release) struct application_set set = APPLICATION_SET_INIT;
+	struct template_source source = app_template_source(app);
+
+	if (application_set_load(&source, template, names, &set, err) < 0)
+		return -1;
+	if (!set.count)
+		return 0;
 	error_set(err, ERROR_UNSUPPORTED,
-		  "this version does not install application templates (%s)", name);
+		  "this version does not install application templates (%s)", names->items[0]);
 	return error_hint(err, "\"vzctl exec\" runs the VE's own package manager");
 }

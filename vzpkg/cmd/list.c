@@ -1,5 +1,6 @@
 /*
- * vzpkg list: the OS templates that can be built, and which of them have a cache since when; or what a VE is made from.
+ * vzpkg list: the OS templates that can be built, which of them have a cache since when, and the application templates that they
+ * have; or those that a VE has.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +13,21 @@
 #include "vzpkg/cache/generation.h"
 #include "runtime/config/ctid.h"
 #include "runtime/config/ve_config.h"
-#include "vzpkg/cmd/application.h"
+#include "vzpkg/application.h"
+#include "vzpkg/application_record.h"
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/cmd/layer_users.h"
 #include "vzpkg/cmd/manifest.h"
 
-static bool cached_only, summary, os_only, old_format, old_layers;
+static bool cached_only, summary, os_only, applications_only, old_format, old_layers;
 
 static const struct option_row options[] = {
 	{ "cached", 'c', OPTION_FLAG, &cached_only, NULL, "only templates that have a cache" },
 	{ "with-summary", 'S', OPTION_FLAG, &summary, NULL, "show each template's summary" },
 	{ "old-layers", 0, OPTION_FLAG, &old_layers, NULL,
 	  "list the VEs that stand on another layer than their template's cache has" },
-	{ "os", 'O', OPTION_FLAG, &os_only, NULL, NULL },
+	{ "os", 'O', OPTION_FLAG, &os_only, NULL, "only OS templates" },
+	{ "app", 'A', OPTION_FLAG, &applications_only, NULL, "only application templates" },
 	{ "old-format", 0, OPTION_FLAG, &old_format, NULL, "of a VE: each name and its version" },
 	{ NULL },
 };
@@ -52,27 +55,68 @@ static void row_text(const char *name, const char *about, const struct stat *st,
 		strbuf_addf(text, "%s\n", name);
 }
 
-/* A template that cannot be loaded is a warning: one mistake must not hide all the others. */
-static void row(struct app *app, const char *name, struct command_result *ret)
+static void os_row(struct app *app, const struct template *template, struct command_result *ret)
+{
+	struct stat st;
+	bool cached = cache_time(app, template->text, &st);
+
+	if (cached_only && !cached)
+		return;
+	row_text(template->text, summary ? (template->summary ?: "") : NULL, cached ? &st : NULL,
+		 &ret->text);
+	json_t *object = json_pack("{s:s s:s s:b s:s?}", "kind", "os", "name", template->text,
+				   "cached", cached, "summary", template->summary);
+	if (cached)
+		json_object_set_new(object, "built", json_integer(st.st_mtim.tv_sec));
+	json_array_append_new(ret->json, object);
+}
+
+static void application_row(struct app *app, const struct template *template, const char *name,
+			    struct command_result *ret)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	AUTO(application_freep) struct application *application = NULL;
+	struct template_source source = app_template_source(app);
+
+	if (application_load(&source, template, name, &application, &err) < 0) {
+		report_warning(app->report, name, "%s", err.message);
+		return;
+	}
+	/* Below its OS template, as in OpenVZ's lists. */
+	if (summary)
+		strbuf_addf(&ret->text, "%20s%-14s :%s\n", "", name, application->summary ?: "");
+	else
+		strbuf_addf(&ret->text, "%20s%s\n", "", name);
+	json_array_append_new(ret->json, json_pack("{s:s s:s s:s s:s?}", "kind", "application",
+						   "name", name, "template", template->text,
+						   "summary", application->summary));
+}
+
+/*
+ * A template that cannot be loaded is a warning: one mistake must not hide all the others. All sets of a release have the same
+ * applications: they stand below the first, `release` being that of the row before.
+ */
+static void rows(struct app *app, const char *name, char **release, struct command_result *ret)
 {
 	AUTO(error_clear) struct error err = ERROR_INIT;
 	AUTO(template_freep) struct template *template = NULL;
-	struct stat st;
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+	struct template_source source = app_template_source(app);
 
 	if (app_template(app, name, &template, &err) < 0) {
 		report_warning(app->report, name, "%s", err.message);
 		return;
 	}
-	bool cached = cache_time(app, template->text, &st);
-	if (cached_only && !cached)
-		return;
-	row_text(template->text, summary ? (template->summary ?: "") : NULL, cached ? &st : NULL,
-		 &ret->text);
-	json_t *object = json_pack("{s:s s:b s:s?}", "name", template->text, "cached", cached,
-				   "summary", template->summary);
-	if (cached)
-		json_object_set_new(object, "built", json_integer(st.st_mtim.tv_sec));
-	json_array_append_new(ret->json, object);
+	if (!applications_only)
+		os_row(app, template, ret);
+	autofree char *this = xasprintf("%s-%s", template->name.os, template->name.release);
+	bool first = !*release || strcmp(*release, this) != 0;
+	if (first && !os_only && !cached_only)
+		application_list(&source, template, &names);
+	free(*release);
+	*release = steal_ptr(this);
+	for (size_t i = 0; i < names.count; i++)
+		application_row(app, template, names.items[i], ret);
 }
 
 /* ---- of a VE ------------------------------------------------------------------------------------------------ */
@@ -103,8 +147,11 @@ static int ve_rows(struct app *app, unsigned ctid, struct command_result *ret, s
 	/* Its metadata may be gone, or the tarball somebody else's. */
 	app_template(app, config.ostemplate, &template, &why);
 	const char *version = template ? template->name.release : "-";
-	ve_row(ctid, "os", template ? template->text : config.ostemplate, version, ret);
-	application_names(conf_get_default(&config.conf, "TEMPLATES", ""), &names);
+	if (!applications_only)
+		ve_row(ctid, "os", template ? template->text : config.ostemplate, version, ret);
+	if (os_only)
+		return 0;
+	application_recorded(&config.conf, &names);
 	for (size_t i = 0; i < names.count; i++)
 		ve_row(ctid, "application", names.items[i], version, ret);
 	return 0;
@@ -138,25 +185,56 @@ static unsigned generation_of(const struct app *app, const char *name, const cha
 	return found;
 }
 
+/*
+ * The same, of the OS template's cache or else of one with applications: the VE's configuration does not say of which it was made,
+ * since what it has may change. *ret_name, to be freed, is whose generation it is.
+ */
+static unsigned generation_of_any(const struct app *app, const struct layer_user *user,
+				  char **ret_name, unsigned *ret_current)
+{
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+	size_t length = strlen(user->ostemplate);
+	unsigned number = generation_of(app, user->ostemplate, user->layer, ret_current);
+
+	*ret_name = xstrdup(user->ostemplate);
+	if (number || generation_names(app->host.template_dir, &names, NULL) < 0)
+		return number;
+	for (size_t i = 0; i < names.count; i++) {
+		unsigned current;
+		if (strncmp(names.items[i], user->ostemplate, length) != 0 ||
+		    names.items[i][length] != '+')
+			continue;
+		number = generation_of(app, names.items[i], user->layer, &current);
+		if (!number)
+			continue;
+		*ret_current = current;
+		free(*ret_name);
+		*ret_name = xstrdup(names.items[i]);
+		return number;
+	}
+	return 0;
+}
+
 /* Of a template without a cache nothing is newer than the layer. */
 static void old_layer_row(struct app *app, const struct layer_user *user,
 			  const struct strvec *wanted, struct command_result *ret)
 {
+	autofree char *name = NULL;
 	unsigned current;
 
 	if (!user->ostemplate || (wanted->count && !strvec_contains(wanted, user->ostemplate)))
 		return;
-	unsigned number = generation_of(app, user->ostemplate, user->layer, &current);
+	unsigned number = generation_of_any(app, user, &name, &current);
 	if (!current || number == current)
 		return;
 	autofree char *generation = number ? xasprintf("@%u", number) : xstrdup("");
-	strbuf_addf(&ret->text, "%10u %-20s %s%s%s\n", user->ctid, user->name ?: "-",
-		    user->ostemplate, generation, number ? "" : " (no longer kept)");
+	strbuf_addf(&ret->text, "%10u %-20s %s%s%s\n", user->ctid, user->name ?: "-", name,
+		    generation, number ? "" : " (no longer kept)");
 	json_array_append_new(ret->json,
 			      json_pack("{s:I s:s? s:s s:I s:I s:s}", "ctid",
 					(json_int_t)user->ctid, "name", user->name, "template",
-					user->ostemplate, "generation", (json_int_t)number,
-					"current", (json_int_t)current, "layer", user->layer));
+					name, "generation", (json_int_t)number, "current",
+					(json_int_t)current, "layer", user->layer));
 }
 
 static int old_layer_rows(struct app *app, const struct strvec *operands,
@@ -193,13 +271,14 @@ static bool is_ve(const struct app *app, const char *word)
 static int named(struct app *app, const char *word, struct command_result *ret, struct error *err)
 {
 	AUTO(template_freep) struct template *template = NULL;
+	autofree char *release = NULL;
 	unsigned ctid;
 	if (is_ve(app, word))
 		return ctid_find(&app->host, word, &ctid, err) < 0 ? -1
 								   : ve_rows(app, ctid, ret, err);
 	if (app_template(app, word, &template, err) < 0)
 		return -1;
-	row(app, template->text, ret);
+	rows(app, template->text, &release, ret);
 	return 0;
 }
 
@@ -208,6 +287,7 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 {
 	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
 	struct template_source source = app_template_source(app);
+	autofree char *release = NULL;
 
 	ret->json = json_array();
 	if (old_layers)
@@ -220,7 +300,7 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	if (template_list(&source, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)
-		row(app, names.items[i], ret);
+		rows(app, names.items[i], &release, ret);
 	return 0;
 }
 

@@ -61,10 +61,17 @@ static json_t *image_object(const struct image_packed *image)
 static json_t *template_object(const struct template *template)
 {
 	const struct template_name *name = &template->name;
-	return json_pack("{s:s s:s s:s s:s s:s s:s s:o}", "name", template->text, "os", name->os,
-			 "release", name->release, "arch", name->arch, "set", name->set,
-			 "package_manager", format_names[template->format], "sha256",
-			 hex(&template->digest));
+	json_t *object = json_pack("{s:s s:s s:s s:s s:s s:s s:o}", "name", template->text, "os",
+				   name->os, "release", name->release, "arch", name->arch, "set",
+				   name->set, "package_manager", format_names[template->format],
+				   "sha256", hex(&template->digest));
+	json_t *applications = json_array();
+	for (size_t i = 0; i < template->part_count; i++)
+		json_array_append_new(applications, json_string(template->parts[i].name));
+	if (template->part_count)
+		json_object_set(object, "applications", applications);
+	json_decref(applications);
+	return object;
 }
 
 json_t *manifest_make(const struct template *template, const struct metadata *metadata,
@@ -77,6 +84,14 @@ json_t *manifest_make(const struct template *template, const struct metadata *me
 			 TEMPLATE_BUILD_FORMAT, "epoch", (json_int_t)epoch, "image",
 			 image_object(image), "plan_sha256", hex(&digest), "repositories",
 			 repositories(metadata), "packages", packages(plan));
+}
+
+void manifest_applications(const json_t *manifest, struct strvec *names)
+{
+	const json_t *rows = json_object_get(json_object_get(manifest, "template"), "applications");
+
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		strvec_push(names, json_string_value(json_array_get(rows, i)) ?: "");
 }
 
 int manifest_format(const json_t *manifest, const char *name, enum package_format *ret,

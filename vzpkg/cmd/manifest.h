@@ -44,6 +44,9 @@ int manifest_installed(const json_t *manifest, struct installed *ret, struct err
 /* The paths of manifest_note_refresh(), sorted; nothing if it was made from nothing. */
 void manifest_unowned(const json_t *manifest, struct strvec *ret);
 
+/* Appends the application templates that are in it. */
+void manifest_applications(const json_t *manifest, struct strvec *names);
+
 /* One package of a plan, as manifests and `resolve --json` show it. */
 json_t *manifest_package(const struct plan *plan, const struct plan_package *package);
 

@@ -107,15 +107,22 @@ static int read_rpm_scripts(struct blame *blame, struct session *session, struct
 
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
 
-static void read_template_scripts(struct blame *blame, const struct template *template)
+static void read_scripts(struct blame *blame, const char *whose, char *const *scripts)
 {
 	for (size_t i = 0; i < SCRIPT_KINDS; i++) {
-		if (!template->scripts[i])
+		if (!scripts[i])
 			continue;
 		struct script *script =
-			add_script(blame, xasprintf("the template's %s", template_script_name(i)));
-		file_read(AT_FDCWD, template->scripts[i], SCRIPT_LIMIT, &script->text, NULL);
+			add_script(blame, xasprintf("%s's %s", whose, template_script_name(i)));
+		file_read(AT_FDCWD, scripts[i], SCRIPT_LIMIT, &script->text, NULL);
 	}
+}
+
+static void read_template_scripts(struct blame *blame, const struct template *template)
+{
+	read_scripts(blame, "the template", template->scripts);
+	for (size_t i = 0; i < template->part_count; i++)
+		read_scripts(blame, template->parts[i].name, template->parts[i].scripts);
 }
 
 int blame_open(const struct install_job *job, struct blame **ret, struct error *err)

@@ -161,12 +161,3 @@ int change_check_after(const struct strvec *before, const struct strvec *lines,
 	}
 	return 0;
 }
-
-int change_script(struct session *session, struct error *err)
-{
-	const struct install_job *job = session->job;
-	bool own = job->template->scripts[SCRIPT_POST_UPDATE];
-
-	return template_script_run(session, job, own ? SCRIPT_POST_UPDATE : SCRIPT_POST_INSTALL,
-				   err);
-}

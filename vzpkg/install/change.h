@@ -39,6 +39,3 @@ int change_check_before(const struct strvec *lines, struct error *err);
 int change_check_after(const struct strvec *before, const struct strvec *lines,
 		       const struct tree_state *old, const struct tree_state *now,
 		       struct error *err);
-
-/* The template's script for a changed tree: post-update, or, where there is none, post-install once more. */
-int change_script(struct session *session, struct error *err);

@@ -305,7 +305,7 @@ static int change_stages(struct changer *changer, struct error *err)
 	    look_before(changer, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_PRE_UPDATE, err) < 0 ||
 	    purge(changer, err) < 0 || unpack_all(changer, err) < 0 ||
-	    change_script(session, err) < 0 ||
+	    template_script_run_after_update(session, job, err) < 0 ||
 	    apt_mark_automatic(job->tree, job->plan, job->template->arch_word, err) < 0 ||
 	    look_after(changer, err) < 0)
 		return -1;

@@ -121,7 +121,7 @@ static int change_stages(struct changer *changer, struct error *err)
 	    look_before(changer, err) < 0 ||
 	    template_script_run(session, job, SCRIPT_PRE_UPDATE, err) < 0 ||
 	    erase(changer, err) < 0 || upgrade(changer, err) < 0 ||
-	    change_script(session, err) < 0 || look_after(changer, err) < 0)
+	    template_script_run_after_update(session, job, err) < 0 || look_after(changer, err) < 0)
 		return -1;
 	report_phase_end(job->report);
 	return session_close(session, err);

@@ -189,10 +189,39 @@ static int run_on_host(const struct install_job *job, const char *path, const ch
 int template_script_run(struct session *session, const struct install_job *job,
 			enum template_script kind, struct error *err)
 {
-	const char *path = job->template->scripts[kind];
+	const struct template *template = job->template;
+	const char *path = template->scripts[kind];
 	const char *name = template_script_name(kind);
 
-	if (!path)
-		return 0;
-	return session ? run_script(session, path, name, err) : run_on_host(job, path, name, err);
+	if (path && !session)
+		return run_on_host(job, path, name, err);
+	if (path && run_script(session, path, name, err) < 0)
+		return -1;
+	for (size_t i = 0; session && i < template->part_count; i++)
+		if (template->parts[i].scripts[kind] &&
+		    run_script(session, template->parts[i].scripts[kind], name, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int run_after_update(struct session *session, char *const *scripts, struct error *err)
+{
+	enum template_script kind =
+		scripts[SCRIPT_POST_UPDATE] ? SCRIPT_POST_UPDATE : SCRIPT_POST_INSTALL;
+
+	return scripts[kind] ? run_script(session, scripts[kind], template_script_name(kind), err)
+			     : 0;
+}
+
+int template_script_run_after_update(struct session *session, const struct install_job *job,
+				     struct error *err)
+{
+	const struct template *template = job->template;
+
+	if (run_after_update(session, template->scripts, err) < 0)
+		return -1;
+	for (size_t i = 0; i < template->part_count; i++)
+		if (run_after_update(session, template->parts[i].scripts, err) < 0)
+			return -1;
+	return 0;
 }

@@ -45,7 +45,11 @@ struct program {
 /* Runs it; any end but a success is an error that shows the end of what it printed. */
 int session_run(struct session *session, const struct program *program, struct error *err);
 
-/* The template's script of that kind, if it has one: in the VE, or for pre-cache and post-cache (session
- * NULL) with the host's programs. */
+/* The template's script of that kind, if it has one, and then those of its applications: in the VE, or for pre-cache and
+ * post-cache (session NULL) with the host's programs. */
 int template_script_run(struct session *session, const struct install_job *job,
 			enum template_script kind, struct error *err);
+
+/* The post-update of each, or else its post-install: what its packages need after they have been changed. */
+int template_script_run_after_update(struct session *session, const struct install_job *job,
+				     struct error *err);
