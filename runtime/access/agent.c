@@ -146,7 +146,7 @@ static int wait_until(int fd, int64_t end, struct error *err)
 
 static int begin(struct agent *agent, struct session *session, struct error *err)
 {
-	if (session_start(agent->spec->running, inside, agent, session, err) < 0)
+	if (session_begin(agent->spec->running, inside, agent, session, err) < 0)
 		return -1;
 	int ready = wait_until(session->failure, now_ms() + BEGIN_MS, err);
 	if (ready < 0)

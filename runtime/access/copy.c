@@ -121,7 +121,7 @@ int ve_copy(const struct running *running, const struct ve_copy *copy, struct ve
 		return error_errno(err, errno, "creating a pipe");
 	int its = copy->outward ? ends[1] : ends[0], ours = copy->outward ? ends[0] : ends[1];
 	struct inside inside = { copy, its };
-	int started = session_start(running, run_inside, &inside, &session, err);
+	int started = session_begin(running, run_inside, &inside, &session, err);
 	close(its);
 	/* copy_put() and copy_get() wait by poll(2), also for the rest of a large piece. */
 	if (started == 0)

@@ -104,7 +104,7 @@ static int start(struct command *command, const struct running *running, struct 
 	};
 	if (command->spec->terminal)
 		take_terminal(command->spec, &inside);
-	int result = session_start(running, inside_run, &inside, &command->session, err);
+	int result = session_begin(running, inside_run, &inside, &command->session, err);
 	close(pair[1]);
 	if (result == 0)
 		result = receive_descriptors(command, pair[0], err);

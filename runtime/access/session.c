@@ -33,7 +33,7 @@ static int inside(void *data)
 	return 1;
 }
 
-int session_start(const struct running *running, session_function *function, void *data,
+int session_begin(const struct running *running, session_function *function, void *data,
 		  struct session *ret, struct error *err)
 {
 	int failure[2];

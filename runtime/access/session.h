@@ -24,7 +24,7 @@ struct session {
  */
 typedef int session_function(void *data, int *failure, struct error *err);
 
-int session_start(const struct running *running, session_function *function, void *data,
+int session_begin(const struct running *running, session_function *function, void *data,
 		  struct session *ret, struct error *err);
 
 /* Inside: moves the `count` descriptors to 0, 1, …, where they stay open over exec, closes all others but
