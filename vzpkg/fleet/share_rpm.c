@@ -164,19 +164,37 @@ static int write_front(struct payload *payload, struct error *err)
 
 static int write_end(struct payload *payload, struct error *err)
 {
-	uint32_t end[] = { htole32((uint32_t)payload->crc), htole32((uint32_t)payload->size) };
-
 	if (write_block(payload, true, err) < 0)
 		return -1;
+	uint32_t end[] = { htole32((uint32_t)payload->crc), htole32((uint32_t)payload->size) };
 	return write_all(payload->to, end, sizeof(end), payload->name, err);
 }
 
-/* Z_STREAM_END: of the one gzip member, which is all that there is. Z_DATA_ERROR: it is unusual. Z_ERRNO: *err. */
-static int inflate_all(struct payload *payload, struct error *err)
+/* Z_OK: there is more; Z_STREAM_END; Z_DATA_ERROR: it is unusual; Z_ERRNO: *err. */
+static int inflate_input(struct payload *payload, struct error *err)
 {
 	z_stream *stream = &payload->stream;
+	int status;
 
-	for (;;) {
+	do {
+		if (!stream->avail_out && write_block(payload, false, err) < 0)
+			return Z_ERRNO;
+		status = inflate(stream, Z_NO_FLUSH);
+		if (payload->size > payload->limit)
+			return Z_DATA_ERROR;
+		/* Nothing could be done: that was all of the input. */
+		if (status == Z_BUF_ERROR)
+			return Z_OK;
+	} while (status == Z_OK && (stream->avail_in || !stream->avail_out));
+	return status == Z_OK || status == Z_STREAM_END ? status : Z_DATA_ERROR;
+}
+
+/* The same; Z_STREAM_END: of the one gzip member, which is all that there is. */
+static int inflate_all(struct payload *payload, struct error *err)
+{
+	int status = Z_OK;
+
+	while (status == Z_OK) {
 		ssize_t got = read(payload->from, payload->input, INPUT);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -186,20 +204,14 @@ static int inflate_all(struct payload *payload, struct error *err)
 		}
 		if (got == 0)
 			return Z_DATA_ERROR;
-		stream->next_in = payload->input;
-		stream->avail_in = (uInt)got;
-		while (stream->avail_in) {
-			int status = inflate(stream, Z_NO_FLUSH);
-			if (status == Z_STREAM_END)
-				return stream->avail_in || read(payload->from, payload->input, 1)
-					       ? Z_DATA_ERROR
-					       : Z_STREAM_END;
-			if (status != Z_OK || payload->size > payload->limit)
-				return Z_DATA_ERROR;
-			if (!stream->avail_out && write_block(payload, false, err) < 0)
-				return Z_ERRNO;
-		}
+		payload->stream.next_in = payload->input;
+		payload->stream.avail_in = (uInt)got;
+		status = inflate_input(payload, err);
 	}
+	if (status == Z_STREAM_END &&
+	    (payload->stream.avail_in || read(payload->from, payload->input, 1) != 0))
+		return Z_DATA_ERROR;
+	return status;
 }
 
 static int store_payload(struct payload *payload, uint64_t announced, bool *done, struct error *err)
