@@ -33,6 +33,7 @@ static const char *const kind_names[ERROR_KINDS] = {
 	[ERROR_ROLLBACK] = "rollback",
 	[ERROR_UNSATISFIABLE] = "unsatisfiable",
 	[ERROR_PACKAGES] = "packages",
+	[ERROR_CHANGED] = "changed",
 	[ERROR_GATE] = "gate",
 	[ERROR_PARTIAL] = "partial",
 	[ERROR_INTERRUPTED] = "interrupted",

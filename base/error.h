@@ -43,6 +43,7 @@ enum error_kind {
 	ERROR_ROLLBACK, /* repository metadata older than what was seen before */
 	ERROR_UNSATISFIABLE,
 	ERROR_PACKAGES, /* a VE's package database is missing, damaged, or of packages that are installed only in part */
+	ERROR_CHANGED, /* a VE's packages are not those that a change was worked out for */
 	ERROR_GATE,
 	ERROR_PARTIAL, /* some of many failed */
 	ERROR_INTERRUPTED, /* SIGINT, SIGTERM or SIGHUP arrived */

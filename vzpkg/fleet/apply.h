@@ -1,6 +1,6 @@
 /*
  * A change of one VE's packages, made by its own dpkg or rpm inside its own namespaces: running or stopped. Everything of the VE is hostile, also what its
- * package manager prints and how it ends: an error is that VE's, and says which VE's.
+ * package manager prints and how it ends.
  */
 #pragma once
 
@@ -32,6 +32,8 @@ struct apply_job {
 	const struct difference *difference;
 	const struct share *share; /* holds the plan's packages; may be NULL if there are none */
 	const struct installed_set *expected; /* what the difference starts from */
+	const struct strvec
+		*asked; /* names of what is installed already and is now asked for; may be NULL */
 	const struct application_script *before, *after; /* of the packages' change */
 	size_t before_count, after_count;
 	bool erase_config; /* what is removed loses its configuration files too */

@@ -23,6 +23,7 @@ enum {
 	TYPE_INT64 = 5,
 	TYPE_STRING = 6,
 
+	SIGNATURE_SHA1 = 269,
 	SIGNATURE_LONG_PAYLOAD_SIZE = 271,
 	SIGNATURE_PAYLOAD_SIZE = 1007,
 	TAG_PAYLOAD_FORMAT = 1124,
@@ -122,6 +123,21 @@ static uint64_t payload_size(const struct rpm_header *signature)
 	}
 	value = find(signature, SIGNATURE_PAYLOAD_SIZE, TYPE_INT32, 4);
 	return value ? number_at(value) : 0;
+}
+
+bool share_rpm_id(int fd, char ret[SHARE_RPM_ID_SIZE])
+{
+	AUTO(error_clear) struct error ignored = ERROR_INIT;
+	AUTO(rpm_header_release) struct rpm_header signature = { 0 };
+	enum { LENGTH = SHARE_RPM_ID_SIZE - 1 };
+
+	if (rpm_header_read(&signature, fd, LEAD_SIZE, "package", &ignored) <= 0)
+		return false;
+	const char *id = (const char *)find(&signature, SIGNATURE_SHA1, TYPE_STRING, 1);
+	if (!id || strlen(id) != LENGTH || strspn(id, "0123456789abcdef") != LENGTH)
+		return false;
+	memcpy(ret, id, SHARE_RPM_ID_SIZE);
+	return true;
 }
 
 /* ---- payload ------------------------------------------------------------------------------------------------------- */

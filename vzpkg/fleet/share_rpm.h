@@ -14,3 +14,7 @@
  * compressor, it is more than `limit` bytes or not what the header says, or something about the package is unusual. -1: it could not be read or written.
  */
 int share_rpm(int from, int to, uint64_t limit, const char *name, bool *done, struct error *err);
+
+/* What tells the package from all others to yum: the SHA-1 of its header, in hexadecimal digits, as the package says it. false: it says none. */
+enum { SHARE_RPM_ID_SIZE = 41 };
+bool share_rpm_id(int fd, char ret[SHARE_RPM_ID_SIZE]);

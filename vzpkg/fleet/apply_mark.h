@@ -1,0 +1,13 @@
+/*
+ * Which packages are there for others' sake, written down where the guest's own tools look, so that their "autoremove" takes away the right ones. Inside of
+ * fleet/ only.
+ */
+#pragma once
+
+#include "vzpkg/fleet/applier.h"
+
+/* apt: /var/lib/apt/extended_states. Nothing if there is no apt. */
+int apply_mark_deb(struct applier *applier, struct error *err);
+
+/* yum: /var/lib/yum/yumdb. Nothing if there is no yum of that kind. */
+int apply_mark_rpm(struct applier *applier, struct error *err);
