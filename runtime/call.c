@@ -81,6 +81,8 @@ static int restrict_self(const struct call *call, struct error *err)
 		return confine_apply(call->ve->confine, err);
 	if (call->ve->personality && personality(call->ve->personality) < 0)
 		return error_errno(err, errno, "setting the personality");
+	if (call->ve->personality_of_init && confine_personality(err) < 0)
+		return -1;
 	autoclose int listener = seccomp_filter_load(call->ve->filter);
 	if (listener < 0 || wire_send(call->socket[1], "", 1, &listener, 1) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");

@@ -65,12 +65,18 @@ static bool is_32bit(void)
 	       memcmp(ident, ELFMAG, SELFMAG) == 0 && ident[EI_CLASS] == ELFCLASS32;
 }
 
+int confine_personality(struct error *err)
+{
+	if (is_32bit() && personality(PER_LINUX32) < 0)
+		return error_errno(err, errno, "setting the personality of a VE for 32 bits");
+	return 0;
+}
+
 int confine_apply(void *confine, struct error *err)
 {
 	set_limits();
-	/* So that uname(2) says i686, and tools that ask it build and fetch what runs there. */
-	if (is_32bit() && personality(PER_LINUX32) < 0)
-		return error_errno(err, errno, "setting the personality of a VE for 32 bits");
+	if (confine_personality(err) < 0)
+		return -1;
 	/* The filter first: without no_new_privs it takes CAP_SYS_ADMIN. */
 	if (seccomp_filter_load(confine) < 0)
 		return error_errno(err, errno, "loading the VE's system call filter");

@@ -4,10 +4,12 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <linux/securebits.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -217,6 +219,16 @@ int namespace_enter(int pidfd, struct error *err)
 int namespace_become_root(void)
 {
 	return setresgid(0, 0, 0) < 0 || setgroups(0, NULL) < 0 || setresuid(0, 0, 0) < 0 ? -1 : 0;
+}
+
+int namespace_take_file_ids(unsigned base)
+{
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
+		return -1;
+	setfsgid(base);
+	setfsuid(base);
+	/* It has no other way to say that it failed. */
+	return (unsigned)setfsuid((uid_t)-1) == base ? 0 : (errno = EPERM, -1);
 }
 
 int namespace_loopback_up(void)

@@ -35,5 +35,11 @@ int namespace_enter(int pidfd, struct error *err);
 /* Becomes root of the user namespace that the caller is in. -1 with errno set. */
 int namespace_become_root(void);
 
+/*
+ * In a process of its own: makes files as the root of the VE with the ids from `base` on does, with the capabilities of the
+ * host. overlay works with the ids of whoever mounts it, and makes nothing for ids that its layers do not know. -1 with errno set.
+ */
+int namespace_take_file_ids(unsigned base);
+
 /* Brings "lo" up. -1 with errno set. */
 int namespace_loopback_up(void);

@@ -3,11 +3,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
-#include <linux/securebits.h>
 #include <seccomp.h>
 #include <stdint.h>
-#include <sys/fsuid.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -16,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "runtime/namespace.h"
 
 /* null zero full random urandom tty console ptmx */
 static const struct {
@@ -118,16 +116,6 @@ static int open_folder(const struct request *request, char *path)
 				       0);
 }
 
-/* As the VE's root, whose ids the mounts there map, but with the host's right to make nodes. */
-static int become(unsigned base)
-{
-	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
-		return -1;
-	setfsgid(base);
-	setfsuid(base);
-	return (unsigned)setfsuid((uid_t)-1) == base ? 0 : -1;
-}
-
 /* In a child. Returns an errno. */
 static int make(const struct ve *ve, const struct request *request, int listener, uint64_t id)
 {
@@ -146,7 +134,8 @@ static int make(const struct ve *ve, const struct request *request, int listener
 	/* Only now is it sure that all this was about the caller and not a later process of its id. */
 	if (seccomp_notify_id_valid(listener, id) != 0)
 		return ESRCH;
-	if (become(ve->ids.base) < 0)
+	/* As the VE's root, whose ids the mounts there map, but with the host's right to make nodes. */
+	if (namespace_take_file_ids(ve->ids.base) < 0)
 		return EPERM;
 	umask(0);
 	mode_t mode = request->mode & ~(mode_t)caller.umask;

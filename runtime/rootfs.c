@@ -10,8 +10,10 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "runtime/apart.h"
 #include "runtime/device.h"
 #include "runtime/mount.h"
+#include "runtime/namespace.h"
 #include "runtime/target.h"
 
 /* The host's programs, and the little of /etc that they need. Links are made again as links. */
@@ -49,11 +51,15 @@ static int prepare_tree(const struct ve_spec *spec, int userns, struct rootfs *r
 			    userns, path, err);
 }
 
-static int make_mount_points(int tree, struct error *err)
+static int make_mount_points(int tree, struct strvec *made, struct error *err)
 {
-	for (size_t i = 0; i < COUNT(mount_points); i++)
-		if (target_folder(tree, mount_points[i].path, mount_points[i].mode, err) < 0)
+	for (size_t i = 0; i < COUNT(mount_points); i++) {
+		int result = target_folder(tree, mount_points[i].path, mount_points[i].mode, err);
+		if (result < 0)
 			return -1;
+		if (result && made)
+			strvec_push(made, mount_points[i].path);
+	}
 	return 0;
 }
 
@@ -90,6 +96,121 @@ static int prepare_bind(const struct ve_spec *spec, const struct ve_bind *bind, 
 	return target_make(spec->tree, bind->target, S_ISDIR(st.st_mode), &root->made, err);
 }
 
+/* ---- VE_ROOT_MOUNT: a tree that is to be afterwards as it was before ------------------------------- */
+
+/* The folder that `path` is in, and what it was like; -1: it is not there. */
+static int open_parent(int tree, const char *path, struct stat *before)
+{
+	const char *slash = strrchr(path, '/');
+	autofree char *folder =
+		slash && slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup("/");
+	autoclose int parent = open_in_root(tree, folder, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	return parent >= 0 && fstat(parent, before) == 0 ? steal_fd(&parent) : -1;
+}
+
+/* Not worth failing for. */
+static void keep_times(int parent, const struct stat *before)
+{
+	const struct timespec times[] = { { .tv_nsec = UTIME_OMIT }, before->st_mtim };
+	if (parent >= 0)
+		utimensat(parent, ".", times, 0);
+}
+
+static int remove_all(int tree, const struct strvec *made, bool quietly, struct error *err)
+{
+	int ret = 0;
+	for (size_t i = made->count; i-- > 0;) {
+		struct stat before = { 0 };
+		autoclose int parent = quietly ? open_parent(tree, made->items[i], &before) : -1;
+		if (target_remove(tree, made->items[i], err) < 0)
+			ret = -1;
+		keep_times(parent, &before);
+	}
+	return ret;
+}
+
+/* An empty file that a process that was killed left there. It means nothing to anybody, as it cannot be executed either. */
+static bool is_leftover(int tree, const char *path)
+{
+	struct stat st;
+	autoclose int fd = open_in_root(tree, path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0 &&
+	       st.st_nlink == 1 && !(st.st_mode & 0111);
+}
+
+static int make_target(int tree, const struct ve_bind *bind, struct strvec *made, struct error *err)
+{
+	struct stat st, before = { 0 };
+	if (on_own_mount(bind->target))
+		return 0;
+	if (stat(bind->source, &st) < 0)
+		return error_errno(err, errno, "looking at %s", bind->source);
+	if (is_leftover(tree, bind->target)) {
+		strvec_push(made, bind->target);
+		return 0;
+	}
+	autoclose int parent = open_parent(tree, bind->target, &before);
+	int result = target_make(tree, bind->target, S_ISDIR(st.st_mode), made, err);
+	keep_times(parent, &before);
+	return result;
+}
+
+static int make_targets(const struct ve_spec *spec, int tree, struct strvec *made,
+			struct error *err)
+{
+	struct stat before = { 0 };
+	autoclose int top = open_parent(tree, "/", &before);
+	int result = make_mount_points(tree, made, err);
+	keep_times(top, &before);
+	for (size_t i = 0; i < spec->bind_count && result == 0; i++)
+		result = make_target(tree, &spec->binds[i], made, err);
+	return result;
+}
+
+struct preparation {
+	const struct ve_spec *spec;
+	int userns;
+	unsigned base;
+};
+
+/* Says what it has made. */
+static int open_mount(const void *data, struct strbuf *said, struct error *err)
+{
+	const struct preparation *preparation = data;
+	const struct ve_spec *spec = preparation->spec;
+	AUTO(strvec_release) struct strvec made = STRVEC_INIT;
+	autoclose int fd =
+		spec->mount(spec->mount_data, preparation->userns, preparation->base, err);
+	if (fd < 0)
+		return -1;
+	umask(022);
+	if (namespace_take_file_ids(preparation->base) < 0)
+		return error_errno(err, errno, "taking the VE's ids");
+	if (make_targets(spec, fd, &made, err) < 0) {
+		remove_all(fd, &made, true, NULL);
+		return -1;
+	}
+	for (size_t i = 0; i < made.count; i++)
+		strbuf_add(said, made.items[i], strlen(made.items[i]) + 1);
+	return steal_fd(&fd);
+}
+
+static int prepare_mount(const struct ve_spec *spec, int userns, unsigned base, struct rootfs *root,
+			 struct error *err)
+{
+	const struct preparation preparation = { spec, userns, base };
+	AUTO(strbuf_release) struct strbuf said = STRBUF_INIT;
+	root->tree = apart_open(open_mount, &preparation, &said, err);
+	if (root->tree < 0)
+		return -1;
+	root->base = base;
+	for (size_t at = 0; at < said.length; at += strlen(said.text + at) + 1)
+		strvec_push(&root->made, said.text + at);
+	return 0;
+}
+
+/* ---- VE_ROOT_HOST_TOOLS ------------------------------------------------------------------------------ */
+
 static int prepare_host(struct rootfs *root, struct error *err)
 {
 	for (size_t i = 0; i < ROOTFS_HOST_MAX; i++) {
@@ -111,12 +232,13 @@ int rootfs_prepare(const struct ve_spec *spec, int userns, unsigned base, struct
 {
 	*root = ROOTFS_INIT;
 	root->binds = xcalloc(spec->bind_count + 1, sizeof(*root->binds));
-	if (prepare_tree(spec, userns, root, err) < 0)
+	if ((spec->root_kind == VE_ROOT_MOUNT ? prepare_mount(spec, userns, base, root, err)
+					      : prepare_tree(spec, userns, root, err)) < 0)
 		return -1;
 	root->dev = device_folder_new(base, err);
 	if (root->dev < 0)
 		return -1;
-	if (spec->root_kind == VE_ROOT_TREE && make_mount_points(spec->tree, err) < 0)
+	if (spec->root_kind == VE_ROOT_TREE && make_mount_points(spec->tree, NULL, err) < 0)
 		return -1;
 	if (spec->root_kind == VE_ROOT_HOST_TOOLS && prepare_host(root, err) < 0)
 		return -1;
@@ -126,12 +248,26 @@ int rootfs_prepare(const struct ve_spec *spec, int userns, unsigned base, struct
 	return 0;
 }
 
+struct clean {
+	const struct rootfs *root;
+	int tree;
+};
+
+static int clean_mount(const void *data, struct error *err)
+{
+	const struct clean *clean = data;
+	if (namespace_take_file_ids(clean->root->base) < 0)
+		return error_errno(err, errno, "taking the VE's ids");
+	return remove_all(clean->tree, &clean->root->made, true, err);
+}
+
 int rootfs_clean(struct rootfs *root, int tree, struct error *err)
 {
+	const struct clean clean = { root, tree };
 	int ret = 0;
-	for (size_t i = root->made.count; i-- > 0;)
-		if (target_remove(tree, root->made.items[i], err) < 0)
-			ret = -1;
+	if (root->made.count)
+		ret = root->base ? apart_do(clean_mount, &clean, err)
+				 : remove_all(tree, &root->made, false, err);
 	strvec_release(&root->made);
 	root->made = STRVEC_INIT;
 	return ret;

@@ -22,6 +22,7 @@ struct rootfs {
 
 	/* What was made in the tree to mount on, to be removed again: deepest last. */
 	struct strvec made;
+	unsigned base; /* VE_ROOT_MOUNT: of the ids that it was made with; else 0 */
 };
 
 #define ROOTFS_INIT                                                   \

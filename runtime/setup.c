@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 #include "runtime/capability.h"
+#include "runtime/confine.h"
 #include "runtime/namespace.h"
 #include "runtime/protocol.h"
 #include "runtime/seccomp.h"
@@ -176,8 +177,11 @@ static int prepare(struct setup *setup, struct error *err)
 		return -1;
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* again: changing ids has cleared it */
 	set_limits(setup);
-	if (rootfs_enter(setup->spec, &setup->ve->root, err) < 0 ||
-	    restrict_self(setup->ve, setup->inner, err) < 0)
+	if (rootfs_enter(setup->spec, &setup->ve->root, err) < 0)
+		return -1;
+	if (setup->ve->personality_of_init && confine_personality(err) < 0)
+		return -1;
+	if (restrict_self(setup->ve, setup->inner, err) < 0)
 		return -1;
 	return execute(setup, err);
 }

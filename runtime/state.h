@@ -25,6 +25,7 @@ struct ve {
 	void *filter; /* of PID 1 and all commands */
 	int listener; /* where calls of `filter` wait to be answered: notify.h */
 	unsigned long personality; /* of personality(2); 0: the host's */
+	bool personality_of_init; /* that of its /sbin/init, as confine_personality() knows it */
 	void *confine; /* visited: runtime/confine.h, borrowed, in place of `filter` and `personality`; else NULL */
 };
 

@@ -48,7 +48,8 @@ static int check(const struct ve_spec *spec, struct error *err)
 		error_set(err, ERROR_NOT_ROOT, "starting a VE needs root");
 		return error_hint(err, "run it as root");
 	}
-	if (spec->root_kind == VE_ROOT_HOST_TOOLS && !spec->tree_target)
+	if ((spec->root_kind == VE_ROOT_HOST_TOOLS && !spec->tree_target) ||
+	    (spec->root_kind == VE_ROOT_MOUNT && !spec->mount))
 		return error_set(err, ERROR_INTERNAL, "no place for the tree in the VE");
 	return check_arch(spec, err);
 }
@@ -93,6 +94,15 @@ static int make_sockets(struct ve *ve, int *inner, struct error *err)
 	return 0;
 }
 
+/* Not a copy of the mount: before Linux 6.15 there can be none of one that is in no place. */
+static int keep_tree(const struct ve_spec *spec, struct ve *ve, struct error *err)
+{
+	if (spec->root_kind != VE_ROOT_MOUNT)
+		return 0;
+	ve->tree = fcntl(ve->root.tree, F_DUPFD_CLOEXEC, 0);
+	return ve->tree < 0 ? error_errno(err, errno, "keeping the VE's tree") : 0;
+}
+
 static int launch(const struct ve_spec *spec, struct ve *ve, struct error *err)
 {
 	autoclose int inner = -1, init = open(spec->init, O_RDONLY | O_CLOEXEC), userns = -1;
@@ -108,7 +118,8 @@ static int launch(const struct ve_spec *spec, struct ve *ve, struct error *err)
 	close(steal_fd(&inner));
 	userns = namespace_map(ve->init, ve->ids.base, err);
 	if (userns < 0 || rootfs_prepare(spec, userns, ve->ids.base, &ve->root, err) < 0 ||
-	    setup_hand_over(&setup, err) < 0 || setup_wait(&setup, err) < 0)
+	    keep_tree(spec, ve, err) < 0 || setup_hand_over(&setup, err) < 0 ||
+	    setup_wait(&setup, err) < 0)
 		return -1;
 	rootfs_release(&ve->root);
 	return 0;
@@ -128,13 +139,22 @@ static struct ve *ve_new(const struct ve_spec *spec)
 		.pidfd = -1,
 		.control = -1,
 		.listener = -1,
-		.tree = fcntl(spec->tree, F_DUPFD_CLOEXEC, 0),
+		.tree = spec->root_kind == VE_ROOT_MOUNT ? -1
+							 : fcntl(spec->tree, F_DUPFD_CLOEXEC, 0),
 		.ids = ID_BLOCK_INIT,
 		.group = CGROUP_INIT,
 		.root = ROOTFS_INIT,
 		.personality = personality_of(spec),
+		.personality_of_init = spec->root_kind == VE_ROOT_MOUNT,
 	};
 	return ve;
+}
+
+static int take_ids(const struct ve_spec *spec, struct id_block *ids, struct error *err)
+{
+	return spec->ids_base
+		       ? id_block_take_at(spec->lock_dir, spec->ids_base, spec->ids_owner, ids, err)
+		       : id_block_take(spec->lock_dir, ids, err);
 }
 
 int ve_start(const struct ve_spec *spec, struct ve **ret, struct error *err)
@@ -143,7 +163,7 @@ int ve_start(const struct ve_spec *spec, struct ve **ret, struct error *err)
 	if (check(spec, err) < 0)
 		return -1;
 	ve = ve_new(spec);
-	if (id_block_take(spec->lock_dir, &ve->ids, err) < 0 ||
+	if (take_ids(spec, &ve->ids, err) < 0 ||
 	    seccomp_filter_new(spec->no_sync, &ve->filter, err) < 0 ||
 	    make_groups(spec, ve, err) < 0 || launch(spec, ve, err) < 0 || interrupt_check(err) < 0)
 		return error_wrap(err, "starting the VE %s", spec->name);
@@ -181,6 +201,11 @@ int ve_check(const struct ve *ve, struct error *err)
 	    info.si_pid == 0)
 		return 0;
 	return error_set(err, ERROR_CONTAINER, "the VE %s has ended", ve->name);
+}
+
+int ve_tree(const struct ve *ve)
+{
+	return ve->tree;
 }
 
 int ve_end(struct ve *ve, struct error *err)

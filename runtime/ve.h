@@ -51,6 +51,9 @@ enum ve_root_kind {
 	 * programs need to run, and the tree at `tree_target`: for template scripts that run with
 	 * the host's programs. Nothing else of the host can be seen. */
 	VE_ROOT_HOST_TOOLS,
+	/* A mount that `mount` makes: the tree of a VE that stays and does not run, as ids on the host. What is made in it for this
+	 * VE is taken out of it by ve_end(), the folders too, and what programs for 32 bits are told is as its /sbin/init is. */
+	VE_ROOT_MOUNT,
 };
 
 enum { VE_PIDS_DEFAULT = 4096 };
@@ -59,8 +62,16 @@ struct ve_spec {
 	const char *name; /* a word: cgroup folders, messages */
 	const char *hostname; /* NULL: "localhost" */
 	enum ve_root_kind root_kind;
-	int tree; /* directory descriptor */
+	int tree; /* directory descriptor; not for VE_ROOT_MOUNT */
 	const char *tree_target; /* VE_ROOT_HOST_TOOLS: "/vz/root/1" */
+
+	/* VE_ROOT_MOUNT: called in a process of its own that has the host's namespaces and may take others. Returns a descriptor
+	 * of a mount that is in no place, nodev, in which the ids from `base` on are its root's and so on; `userns` maps them
+	 * so. `ids_base`: with these ids, which are the VE `ids_owner`'s; 0: any. */
+	int (*mount)(const void *data, int userns, unsigned base, struct error *err);
+	const void *mount_data;
+	unsigned ids_base, ids_owner;
+
 	const char *arch; /* "i386" on a 64-bit host: personality and system calls of both */
 	const char *init; /* path of the static init program on the host */
 	const char *lock_dir; /* where id blocks are allotted, shared by all VEs of the host */
@@ -123,6 +134,10 @@ typedef int ve_function(void *data, int channel, struct error *err);
 int ve_call(struct ve *ve, ve_function *function, void *data, const int *keep_fds,
 	    size_t keep_count, void (*receive)(const void *bytes, size_t size, void *data),
 	    unsigned time_limit_s, struct error *err);
+
+/* Its root, to be read with open_in_root() while it lives; with what is mounted in it (/dev, /proc, /run, /sys, /tmp, the binds) if it is
+ * a VE_ROOT_MOUNT. Borrowed. */
+int ve_tree(const struct ve *ve);
 
 /* Kills every process in it, waits until they are gone, and takes out of the tree what was made there for it; who goes
  * on with the tree asks whether that worked. Then it can only be freed. */

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +17,9 @@
 #include "base/lock.h"
 #include "runtime/access/agent.h"
 #include "runtime/access/tree.h"
+#include "runtime/area/private.h"
 #include "runtime/config/ve_config.h"
+#include "runtime/life/life.h"
 #include "runtime/life/running.h"
 
 struct visit {
@@ -24,6 +28,8 @@ struct visit {
 	char *init; /* vzinit on the host */
 	bool is_running;
 	struct running running; /* if so */
+	struct held held; /* else */
+	struct private_area area;
 	struct ve *ve; /* NULL: there is nothing of ours in it yet, or any more */
 	int tree;
 };
@@ -71,6 +77,62 @@ static int open_running(struct visit *visit, struct error *err)
 	return -1;
 }
 
+/* With the VE's lock, unless the caller has it. */
+static int hold(struct visit *visit, struct error *err)
+{
+	const struct visit_spec *spec = &visit->spec;
+	struct life life = { spec->host, spec->report, spec->ctid, spec->timeout_s };
+	if (!spec->skip_lock)
+		return held_take(&life, true, &visit->held, err);
+	ve_sweep(spec->host->lock_dir);
+	if (ve_state_load(spec->host, spec->ctid, &visit->held.state, err) < 0)
+		return -1;
+	return ve_config_load(spec->host, spec->ctid, &visit->held.config, err);
+}
+
+/* Who mounts it may be reading or changing it at this moment. To take that mount away, as a start does, would surprise them, as
+ * the VE would be stopped again afterwards and not mounted. */
+static int check_stopped(const struct visit *visit, struct error *err)
+{
+	const struct held *held = &visit->held;
+	if (held->state.phase == VE_RUNNING || held->state.phase == VE_STOPPING)
+		return error_set(err, ERROR_RUNNING, "the VE %u is running", visit->spec.ctid);
+	if (!is_mounted(held->config.root))
+		return 0;
+	error_set(err, ERROR_MOUNTED, "the VE %u is mounted, at %s", visit->spec.ctid,
+		  held->config.root);
+	return error_hint(err, "\"vzctl umount %u\" first: an overlay must not be mounted twice",
+			  visit->spec.ctid);
+}
+
+static int open_stopped(struct visit *visit, struct error *err)
+{
+	if (hold(visit, err) < 0 || check_stopped(visit, err) < 0)
+		return -1;
+	return private_open(visit->spec.host, &visit->held.config, &visit->area, err);
+}
+
+/* Until it is held it may be started, and be stopped when it has been started. */
+static int open_either(struct visit *visit, struct error *err)
+{
+	enum { TRIES = 10 };
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	for (int i = 0; i < TRIES; i++) {
+		if (open_running(visit, &why) == 0)
+			return 0;
+		if (why.kind != ERROR_NOT_RUNNING)
+			break;
+		if (open_stopped(visit, &why) == 0)
+			return 0;
+		if (why.kind != ERROR_RUNNING)
+			break;
+		held_release(&visit->held);
+		visit->held = HELD_INIT;
+	}
+	error_move(err, &why);
+	return -1;
+}
+
 static struct visit *visit_new(const struct visit_spec *spec)
 {
 	struct visit *visit = xcalloc(1, sizeof(*visit));
@@ -82,6 +144,8 @@ static struct visit *visit_new(const struct visit_spec *spec)
 			     .state = VE_STATE_INIT,
 			     .pidfd = -1,
 			     .group = CGROUP_INIT },
+		.held = HELD_INIT,
+		.area = PRIVATE_AREA_INIT,
 		.tree = -1,
 	};
 	return visit;
@@ -104,7 +168,7 @@ int visit_open(const struct visit_spec *spec, struct visit **ret, struct error *
 	if (check(spec, err) < 0)
 		return -1;
 	AUTO(visit_freep) struct visit *visit = visit_new(spec);
-	if (lock_packages(visit, err) < 0 || open_running(visit, err) < 0)
+	if (lock_packages(visit, err) < 0 || open_either(visit, err) < 0)
 		return -1;
 	*ret = steal_ptr(visit);
 	return 0;
@@ -129,26 +193,81 @@ static int judge(const struct visit *visit, struct error *err)
 	return error_hint(err, "do it again: the VE need not run");
 }
 
-static int enter(struct visit *visit, struct error *err)
+static int enter_running(struct visit *visit, struct error *err)
 {
-	if (visit->ve)
-		return 0;
-	struct agent_spec spec = {
+	const struct agent_spec spec = {
 		.running = &visit->running,
 		.init = visit->init,
 		.shown = visit->spec.shown,
 		.target = visit->spec.target,
 	};
-	if (agent_start(&spec, &visit->ve, err) == 0)
+	return agent_start(&spec, &visit->ve, err);
+}
+
+/* As the VE's own start does it (life/launch.h). */
+static int mount_area(const void *data, int userns, unsigned base, struct error *err)
+{
+	const struct visit *visit = data;
+	AUTO(private_copies_release) struct private_copies copies = PRIVATE_COPIES_INIT;
+	if (private_copy(&visit->area, userns, &copies, err) < 0)
+		return -1;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(err, errno, "creating a mount namespace");
+	return private_mount(&copies, base, visit->spec.host->lock_dir, err);
+}
+
+static int enter_stopped(struct visit *visit, struct error *err)
+{
+	const struct visit_spec *own = &visit->spec;
+	const struct ve_config *config = &visit->held.config;
+	autofree char *name = xasprintf("%u", own->ctid);
+	autofree struct ve_bind *binds = xcalloc(own->bind_count + 1, sizeof(*binds));
+	struct ve_spec spec = {
+		.name = name,
+		.hostname = config->hostname ?: config->name,
+		.root_kind = VE_ROOT_MOUNT,
+		.mount = mount_area,
+		.mount_data = visit,
+		.ids_base = config->ids_shifted ? config->ids_base : 0,
+		.ids_owner = own->ctid,
+		.init = visit->init,
+		.lock_dir = own->host->lock_dir,
+		.binds = binds,
+		.memory_max = own->memory_max,
+	};
+	if (!spec.memory_max && ve_config_memory(own->host, config, &spec.memory_max, err) < 0)
+		return -1;
+	if (own->shown)
+		binds[spec.bind_count++] = (struct ve_bind){ own->shown, own->target, false };
+	for (size_t i = 0; i < own->bind_count; i++)
+		binds[spec.bind_count++] = own->binds[i];
+	return ve_start(&spec, &visit->ve, err);
+}
+
+static int enter(struct visit *visit, struct error *err)
+{
+	if (visit->ve)
+		return 0;
+	if ((visit->is_running ? enter_running(visit, err) : enter_stopped(visit, err)) == 0)
 		return 0;
 	error_wrap(err, "going into the VE %u", visit->spec.ctid);
 	return judge(visit, err);
+}
+
+static void tidy(const struct visit *visit)
+{
+	for (size_t i = 0; !visit->is_running && i < visit->spec.bind_count; i++) {
+		const char *target = visit->spec.binds[i].target, *slash = strrchr(target, '/');
+		autofree char *folder = xstrndup(target, (size_t)(slash - target));
+		private_tidy(&visit->area, folder);
+	}
 }
 
 /* What is in the VE after a failure is not known. */
 static int leave(struct visit *visit, struct error *err)
 {
 	ve_freep(&visit->ve);
+	tidy(visit);
 	cleanup_close(&visit->tree);
 	visit->tree = -1;
 	return judge(visit, err);
@@ -156,6 +275,8 @@ static int leave(struct visit *visit, struct error *err)
 
 int visit_tree(struct visit *visit, struct error *err)
 {
+	if (!visit->is_running)
+		return enter(visit, err) < 0 ? -1 : ve_tree(visit->ve);
 	if (visit->tree < 0)
 		visit->tree = tree_of_running(&visit->running, err);
 	return visit->tree >= 0 ? visit->tree : judge(visit, err);
@@ -230,11 +351,15 @@ int visit_close(struct visit *visit, struct error *err)
 	int result = 0;
 	if (!visit)
 		return 0;
-	if (visit->ve)
+	if (visit->ve) {
 		result = ve_end(visit->ve, err);
-	ve_freep(&visit->ve);
+		ve_freep(&visit->ve);
+		tidy(visit);
+	}
 	cleanup_close(&visit->tree);
 	running_release(&visit->running);
+	private_release(&visit->area);
+	held_release(&visit->held);
 	unlock_packages(visit);
 	free(visit->init);
 	free(visit);

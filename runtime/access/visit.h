@@ -45,7 +45,8 @@ struct visit_spec {
 	/* What a VE that is stopped is shown besides, such as a policy that keeps services from being started. */
 	const struct ve_bind *binds;
 	size_t bind_count;
-	uint64_t memory_max; /* of a VE that is stopped, bytes; 0: half of the host's */
+	uint64_t
+		memory_max; /* of a VE that is stopped, bytes; 0: what its PHYSPAGES says, or half of the host's */
 };
 
 /*
@@ -58,7 +59,7 @@ int visit_open(const struct visit_spec *spec, struct visit **ret, struct error *
 /* Whether it ran when it was entered. */
 bool visit_is_running(const struct visit *visit);
 
-/* Its root without what is mounted in it, to be read with open_in_root(); borrowed, until the visit is closed or
+/* Its root, with nothing mounted in it but what a visit mounts in /dev, /proc, /run, /sys, /tmp and at its binds, to be read with open_in_root(); borrowed, until the visit is closed or
  * visit_run() or visit_call() has failed. Whoever reads opens with O_NONBLOCK and looks at what it is before. -1 with *err. */
 int visit_tree(struct visit *visit, struct error *err);
 

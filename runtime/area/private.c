@@ -1,15 +1,14 @@
 #include "runtime/area/private.h"
 
 #include <fcntl.h>
-#include <linux/securebits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -17,6 +16,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "runtime/mount.h"
+#include "runtime/namespace.h"
 #include "runtime/wire.h"
 
 /* Folders of the scratch file system, relative to it, so that no path of the host has to be quoted. */
@@ -139,21 +139,6 @@ void private_copies_release(struct private_copies *copies)
 	*copies = PRIVATE_COPIES_INIT;
 }
 
-/*
- * overlay works with the ids of whoever mounts it: as the host's root, whom the mapped layers do not know, it would
- * silently be read-only. All capabilities stay.
- */
-static int become(unsigned base, struct error *err)
-{
-	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0)
-		return error_errno(err, errno, "keeping capabilities");
-	setfsgid(base);
-	setfsuid(base);
-	if ((unsigned)setfsuid((uid_t)-1) != base)
-		return error_set(err, ERROR_CONTAINER, "taking the file system id %u failed", base);
-	return 0;
-}
-
 static void unbecome(void)
 {
 	setfsuid(0);
@@ -196,8 +181,11 @@ int private_mount(const struct private_copies *copies, unsigned base, const char
 		return fd < 0 ? error_errno(err, errno, "taking the VE's tree") : fd;
 	}
 	if (enter_scratch(scratch, err) < 0 || mount_place(copies->lower, LOWER, err) < 0 ||
-	    mount_place(copies->tree, PRIVATE, err) < 0 || become(base, err) < 0)
+	    mount_place(copies->tree, PRIVATE, err) < 0)
 		return -1;
+	/* As the host's root, whom the mapped layers do not know, it would silently be read-only. */
+	if (namespace_take_file_ids(base) < 0)
+		return error_set(err, ERROR_CONTAINER, "taking the file system id %u failed", base);
 	int result = mount_overlay(MERGED, LOWER, PRIVATE, MS_NODEV | MS_NOATIME, err);
 	unbecome();
 	if (result < 0 || check_writable(err) < 0)
@@ -241,6 +229,66 @@ int private_try(const struct private_area *area, int userns, unsigned base, cons
 	if (child < 0 || TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0)
 		return error_errno(err, errno, "starting a process");
 	return status == 0 ? 0 : wire_unpack_error(text.text, text.length, err);
+}
+
+/* ---- tidying ------------------------------------------------------------------------------------------ */
+
+/* What overlay writes for its own use, and what says nothing about an empty folder. */
+static bool has_own_attributes(int folder)
+{
+	static const char *const plain[] = { "trusted.overlay.origin", "trusted.overlay.impure",
+					     "trusted.overlay.uuid" };
+	char names[1024];
+	ssize_t size = flistxattr(folder, names, sizeof(names));
+	for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1) {
+		bool known = false;
+		for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+			known |= !strcmp(names + at, plain[i]);
+		if (!known)
+			return true;
+	}
+	return size < 0 && errno != EOPNOTSUPP;
+}
+
+static bool looks_same(int upper, int lower)
+{
+	struct stat a, b;
+	return fstat(upper, &a) == 0 && fstat(lower, &b) == 0 && a.st_mode == b.st_mode &&
+	       a.st_uid == b.st_uid && a.st_gid == b.st_gid &&
+	       a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
+	       !has_own_attributes(upper);
+}
+
+/* Only an empty folder can be removed so; the one that it was in is to look as before. */
+static void remove_folder(int parent, const char *name)
+{
+	struct stat before;
+	if (fstat(parent, &before) == 0 && unlinkat(parent, name, AT_REMOVEDIR) == 0)
+		utimensat(parent, ".", (struct timespec[]){ before.st_atim, before.st_mtim }, 0);
+}
+
+static void tidy(int upper, int lower, const char *path)
+{
+	path += strspn(path, "/");
+	size_t length = strcspn(path, "/");
+	if (!length)
+		return;
+	autofree char *name = xstrndup(path, length);
+	autoclose int above = open_folder(upper, name), below = open_folder(lower, name);
+	if (above < 0 || below < 0)
+		return;
+	tidy(above, below, path + length);
+	if (looks_same(above, below))
+		remove_folder(upper, name);
+}
+
+void private_tidy(const struct private_area *area, const char *folder)
+{
+	if (area->layout != VE_LAYOUT_OVERLAY)
+		return;
+	autoclose int upper = open_folder(area->dir, "upper");
+	if (upper >= 0)
+		tidy(upper, area->layer.dir, folder);
 }
 
 /* ---- for the host ---------------------------------------------------------------------------------- */

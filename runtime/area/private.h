@@ -56,6 +56,13 @@ void private_copies_release(struct private_copies *copies);
 int private_mount(const struct private_copies *copies, unsigned base, const char *scratch,
 		  struct error *err);
 
+/*
+ * overlay copies a folder into the upper layer for the sake of something that is made in it, and leaves it there when that is
+ * gone. Takes such folders away, of `folder` (relative to the VE's root) and of those that it is in: they are empty, and
+ * the layer's are the same. While it is not mounted.
+ */
+void private_tidy(const struct private_area *area, const char *folder);
+
 /* Tries both in a child: 0 if it works here. */
 int private_try(const struct private_area *area, int userns, unsigned base, const char *scratch,
 		struct error *err);
