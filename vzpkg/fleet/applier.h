@@ -16,6 +16,9 @@ struct applier {
 	const struct apply_job *job;
 	struct apply_result *result;
 	struct visit *visit;
+	/* What the visit borrows: services of a VE that is stopped are not started. */
+	char *policy;
+	struct ve_bind bind;
 	struct strvec env; /* of all programs */
 	uint64_t deadline_ms; /* of the monotonic clock; 0: none */
 	char *working_on; /* the package that its package manager is at; NULL: none, or it has not said so */

@@ -361,8 +361,9 @@ static void set_env(struct applier *applier)
 static int open_visit(struct applier *applier, struct error *err)
 {
 	const struct apply_job *job = applier->job;
-	autofree char *policy = xasprintf("%s/policy-rc.d", job->host->libexec_dir);
-	struct ve_bind bind = { .source = policy, .target = "/usr/sbin/policy-rc.d" };
+	applier->policy = xasprintf("%s/policy-rc.d", job->host->libexec_dir);
+	applier->bind = (struct ve_bind){ .source = applier->policy,
+					  .target = "/usr/sbin/policy-rc.d" };
 	struct visit_spec spec = {
 		.host = job->host,
 		.ctid = job->ctid,
@@ -370,7 +371,7 @@ static int open_visit(struct applier *applier, struct error *err)
 		.skip_lock = job->skip_lock,
 		.shown = job->share ? share_path(job->share) : NULL,
 		.target = job->share ? PACKAGES_TARGET : NULL,
-		.binds = &bind,
+		.binds = &applier->bind,
 		/* No service is started in a VE that is stopped. (rpm packages start none by themselves.) */
 		.bind_count = job->template->format == PACKAGE_DEB,
 	};
@@ -400,6 +401,7 @@ static void applier_release(struct applier *applier)
 {
 	visit_freep(&applier->visit);
 	strvec_release(&applier->env);
+	free(applier->policy);
 	free(applier->working_on);
 	free(applier->failed);
 }
