@@ -110,11 +110,17 @@ static size_t waiting(const struct fleet *fleet, unsigned *ctids)
 
 static void announce(const struct fleet *fleet)
 {
-	report_info(fleet->app->report, "%zu VE%s, %zu class%s, %zu package%s, %.1f MB once (%.1f MB to be downloaded)",
-		    fleet->inventory.count, fleet->inventory.count == 1 ? "" : "s",
-		    fleet->class_count, fleet->class_count == 1 ? "" : "es", fleet->packages,
-		    fleet->packages == 1 ? "" : "s", (double)fleet->package_bytes / 1e6,
-		    (double)fleet->missing_bytes / 1e6);
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+
+	strbuf_addf(&text, "%zu VE%s, %zu class%s", fleet->inventory.count,
+		    fleet->inventory.count == 1 ? "" : "s", fleet->class_count,
+		    fleet->class_count == 1 ? "" : "es");
+	if (fleet->packages)
+		strbuf_addf(&text, ", %zu package%s, %.1f MB once (%.1f MB to be downloaded)",
+			    fleet->packages, fleet->packages == 1 ? "" : "s",
+			    (double)fleet->package_bytes / 1e6,
+			    (double)fleet->missing_bytes / 1e6);
+	report_info(fleet->app->report, "%s", text.text);
 }
 
 /* One's failure is its own; that some failed is said at the end. */
