@@ -18,8 +18,8 @@
 #include "base/interrupt.h"
 
 /*
- * What a child writes to its pipe, all of it just before it ends: a header, then on success the
- * result, on failure the three texts of the error, each ended by NUL (subject and hint may be empty).
+ * What a child writes to its pipe as a task ends: a header, then on success the result, on failure the three
+ * texts of the error, each ended by NUL (subject and hint may be empty). A failure is the last message.
  */
 struct message_header {
 	int32_t status; /* 0, or -1 */
@@ -32,8 +32,9 @@ enum { READ_SIZE = 65536, SIGNAL_WAIT_MS = 50, ASK_AGAIN_MS = 250 };
 struct slot {
 	pid_t pid; /* 0: free */
 	int fd;
-	size_t index;
+	size_t first, count, ended; /* tasks */
 	struct strbuf received;
+	size_t taken; /* bytes of that */
 };
 
 struct pool {
@@ -42,6 +43,7 @@ struct pool {
 	struct slot *slots;
 	struct pollfd *polls; /* of the slots in use, and one for interrupts */
 	size_t next; /* task to be started */
+	uint64_t weight; /* of all that are to be started */
 	size_t running;
 };
 
@@ -69,10 +71,11 @@ static void child_report(int fd, int status, const struct strbuf *result, const 
 }
 
 /* The child must not outlive its parent; that may have ended before prctl() took effect. */
-static void child_run(const struct worker_job *job, size_t index, int fd, pid_t parent)
+static void child_run(const struct worker_job *job, const struct slot *slot, pid_t parent)
 {
 	struct strbuf result = STRBUF_INIT;
 	struct error err = ERROR_INIT;
+	int status = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -81,9 +84,36 @@ static void child_run(const struct worker_job *job, size_t index, int fd, pid_t 
 	/* A terminal's signals are for the parent's group. */
 	if (job->finish_started)
 		setpgid(0, 0);
-	int status = job->task(index, job->data, &result, &err);
-	child_report(fd, status, &result, &err);
+	for (size_t i = 0; status == 0 && i < slot->count; i++) {
+		strbuf_truncate(&result, 0);
+		status = job->task(slot->first + i, job->data, &result, &err);
+		child_report(slot->fd, status, &result, &err);
+	}
 	_exit(0);
+}
+
+static uint64_t weight_of(const struct worker_job *job, size_t index)
+{
+	return job->weight ? job->weight(index, job->data) : 1;
+}
+
+/* The share becomes smaller with what is left, so that no child is alone with much at the end. */
+static size_t take_tasks(struct pool *pool)
+{
+	const struct worker_job *job = pool->job;
+	uint64_t share = job->batches ? pool->weight / (2 * pool->jobs) : 0;
+	uint64_t weight = weight_of(job, pool->next);
+	size_t count = 1;
+
+	for (; job->batches && pool->next + count < job->count; count++) {
+		uint64_t more = weight_of(job, pool->next + count);
+		if (weight + more > share)
+			break;
+		weight += more;
+	}
+	pool->next += count;
+	pool->weight -= weight;
+	return count;
 }
 
 static int start(struct pool *pool, struct slot *slot, struct error *err)
@@ -93,6 +123,9 @@ static int start(struct pool *pool, struct slot *slot, struct error *err)
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return error_errno(err, errno, "%s: making a pipe", pool->job->name);
+	slot->first = pool->next;
+	slot->count = take_tasks(pool);
+	slot->ended = slot->taken = 0;
 	pid_t pid = fork();
 	if (pid < 0) {
 		int saved = errno;
@@ -102,15 +135,15 @@ static int start(struct pool *pool, struct slot *slot, struct error *err)
 	}
 	if (pid == 0) {
 		close(fds[0]);
-		child_run(pool->job, pool->next, fds[1], parent);
+		slot->fd = fds[1];
+		child_run(pool->job, slot, parent);
 	}
 	close(fds[1]);
 	slot->pid = pid;
 	slot->fd = fds[0];
-	slot->index = pool->next++;
 	pool->running++;
 	if (pool->job->started)
-		pool->job->started(slot->index, pool->job->data);
+		pool->job->started(slot->first, pool->job->data);
 	return 0;
 }
 
@@ -165,37 +198,80 @@ static int ended_badly(const struct pool *pool, size_t index, int status, struct
 			 pool->job->name, index);
 }
 
-/* What the child said before it ended; its result is behind the header then. */
-static int understand(const struct pool *pool, size_t index, int status,
-		      const struct strbuf *received, struct error *err)
+/* The content of the next message, if it is there as a whole; behind the last one nothing may follow. */
+static const char *next_message(const struct slot *slot, struct message_header *header)
+{
+	size_t left = slot->received.length - slot->taken;
+	bool last = slot->ended + 1 == slot->count;
+
+	if (left < sizeof(*header))
+		return NULL;
+	memcpy(header, slot->received.text + slot->taken, sizeof(*header));
+	left -= sizeof(*header);
+	if (left < header->size || (last && left > header->size))
+		return NULL;
+	return slot->received.text + slot->taken + sizeof(*header);
+}
+
+static int take_result(const struct pool *pool, struct slot *slot, const char *content,
+		       uint64_t size, struct error *err)
+{
+	const struct worker_job *job = pool->job;
+	size_t index = slot->first + slot->ended++;
+
+	slot->taken += sizeof(struct message_header) + size;
+	return job->done ? job->done(index, job->data, content, size, err) : 0;
+}
+
+/* All but the last one, and a failure: what the child says of those counts when it has ended. */
+static int take_early(const struct pool *pool, struct slot *slot, struct error *err)
 {
 	struct message_header header;
+	const char *content;
 
-	if (status != 0 || received->length < sizeof(header))
-		return ended_badly(pool, index, status, err);
-	memcpy(&header, received->text, sizeof(header));
-	if (received->length - sizeof(header) != header.size)
-		return ended_badly(pool, index, status, err);
-	return header.status < 0 ? take_error(&header, received->text + sizeof(header), err) : 0;
+	while (slot->ended + 1 < slot->count && (content = next_message(slot, &header)) &&
+	       header.status == 0)
+		if (take_result(pool, slot, content, header.size, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* The next result of a child that has ended, or its failure. */
+static const char *understand(const struct pool *pool, const struct slot *slot, int status,
+			      struct message_header *header, struct error *why)
+{
+	const char *content = status == 0 ? next_message(slot, header) : NULL;
+
+	if (content && header->status == 0)
+		return content;
+	if (content)
+		take_error(header, content, why);
+	else
+		ended_badly(pool, slot->first + slot->ended, status, why);
+	return NULL;
 }
 
 /* The child has closed its pipe. */
 static int finish(struct pool *pool, struct slot *slot, struct error *err)
 {
 	const struct worker_job *job = pool->job;
-	AUTO(strbuf_release) struct strbuf received = slot->received;
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	const size_t header = sizeof(struct message_header);
+	int status = reap(slot), ret = 0;
 
-	slot->received = STRBUF_INIT;
-	int status = reap(slot);
 	pool->running--;
-	if (understand(pool, slot->index, status, &received, &why) == 0)
-		return job->done ? job->done(slot->index, job->data, received.text + header,
-					     received.length - header, err)
-				 : 0;
+	while (ret == 0 && slot->ended < slot->count) {
+		struct message_header header;
+		const char *content = understand(pool, slot, status, &header, &why);
+		if (!content)
+			break;
+		ret = take_result(pool, slot, content, header.size, err);
+	}
+	strbuf_release(&slot->received);
+	slot->received = STRBUF_INIT;
+	if (why.kind == ERROR_NONE)
+		return ret;
 	if (job->failed)
-		return job->failed(slot->index, job->data, &why, err);
+		return job->failed(slot->first + slot->ended, job->data, &why, err);
 	error_move(err, &why);
 	return -1;
 }
@@ -210,7 +286,7 @@ static int receive(struct pool *pool, struct slot *slot, struct error *err)
 		return finish(pool, slot, err);
 	slot->received.length += (size_t)got;
 	slot->received.text[slot->received.length] = '\0';
-	return 0;
+	return take_early(pool, slot, err);
 }
 
 static bool may_start(const struct pool *pool)
@@ -288,6 +364,8 @@ int workers_run(const struct worker_job *job, struct error *err)
 
 	for (unsigned i = 0; i < jobs; i++)
 		pool.slots[i] = (struct slot){ .fd = -1, .received = STRBUF_INIT };
+	for (size_t i = 0; i < job->count; i++)
+		pool.weight += weight_of(job, i);
 	while ((ret = fill_slots(&pool, err)) == 0 && pool.running)
 		if ((ret = wait_some(&pool, err)) < 0)
 			break;

@@ -2,7 +2,7 @@
  * Fan-out by forked processes: n tasks, at most `jobs` at a time. librpm's state is process-wide and
  * a clone in a threaded process is a trap, so work in parallel is done by children.
  *
- * Each child runs one task at a time, writes its result as bytes, and reports failure as an error
+ * Each child runs one task, or several one after the other, writes their results as bytes, and reports failure as an error
  * value that arrives in the parent whole. The first failure stops the rest (they are killed and
  * reaped) unless the job says otherwise, and so does a signal to the parent; a child dies when its parent does.
  */
@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/strbuf.h"
@@ -26,6 +27,12 @@ struct worker_job {
 	int (*done)(size_t index, void *data, const char *result, size_t size, struct error *err);
 
 	void *data;
+
+	/* A child does several tasks, and fewer towards the end: starting one takes milliseconds. Not together with what
+	 * is below, which is about single ones. */
+	bool batches;
+	/* With that: how long a task takes, compared with others; NULL: all the same. */
+	uint64_t (*weight)(size_t index, void *data);
 
 	/* For tasks that do not depend on each other. All may be NULL. */
 

@@ -8,6 +8,9 @@
 #include "base/cleanup.h"
 #include "base/worker.h"
 
+/* What a package takes beside what its bytes do, in bytes. */
+enum { PACKAGE_WEIGHT = 100000 };
+
 struct verifying {
 	struct store *store;
 	struct plan *plan;
@@ -75,6 +78,11 @@ static int verify(size_t index, void *data, struct strbuf *result, struct error 
 	return 0;
 }
 
+static uint64_t weight(size_t index, void *data)
+{
+	return ((struct verifying *)data)->plan->packages[index].size + PACKAGE_WEIGHT;
+}
+
 static int verified(size_t index, void *data, const char *result, size_t size, struct error *err)
 {
 	struct verifying *verifying = data;
@@ -106,6 +114,8 @@ int cache_verify(struct store *store, struct plan *plan, const struct package_ke
 		.name = "verifying packages",
 		.jobs = jobs,
 		.count = plan->count,
+		.batches = true,
+		.weight = weight,
 		.task = verify,
 		.done = verified,
 		.data = &verifying,

@@ -160,6 +160,7 @@ int dpkg_unpack(struct session *session, const size_t *packages, size_t count, i
 		.name = "looking into packages",
 		.jobs = session->job->jobs ?: 1,
 		.count = count,
+		.batches = true,
 		.task = scan_task,
 		.done = scan_done,
 		.data = &scan,

@@ -15,6 +15,9 @@
 #include "base/worker.h"
 #include "vzpkg/install/paragraph.h"
 
+/* What unpacking a package takes beside what its bytes do, in bytes. */
+enum { PACKAGE_WEIGHT = 50000 };
+
 struct path_owner {
 	char *path;
 	size_t package; /* index into the plan */
@@ -72,6 +75,12 @@ static int done(size_t index, void *data, const char *result, size_t size, struc
 	return 0;
 }
 
+static uint64_t weight(size_t index, void *data)
+{
+	const struct wave *wave = data;
+	return wave->waves->job->plan->packages[wave->by_size[index]].size + PACKAGE_WEIGHT;
+}
+
 static int by_size(const void *a, const void *b, void *data)
 {
 	const struct plan *plan = data;
@@ -88,6 +97,8 @@ static int run_workers(struct wave *wave, struct error *err)
 		.name = "unpacking",
 		.jobs = wave->waves->job->jobs ?: 1,
 		.count = wave->count,
+		.batches = true,
+		.weight = weight,
 		.task = task,
 		.done = done,
 		.data = wave,

@@ -55,6 +55,50 @@ static void all_results_arrive(void **state)
 		assert_true(seen[i]);
 }
 
+static int square_of_child(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	static size_t done;
+	unsigned *children = data;
+	if (!done++)
+		__atomic_add_fetch(children, 1, __ATOMIC_SEQ_CST);
+	return square(index, NULL, result, err);
+}
+
+static uint64_t all_in_one(size_t index, void *data)
+{
+	(void)data;
+	return index == 0 ? 1000 : 0;
+}
+
+static void a_child_does_several(void **state)
+{
+	(void)state;
+	unsigned *children = mmap(NULL, sizeof(*children), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(children, MAP_FAILED);
+	struct worker_job job = { .name = "squares",
+				  .jobs = 3,
+				  .count = 100,
+				  .batches = true,
+				  .task = square_of_child,
+				  .done = take,
+				  .data = children };
+	memset(seen, 0, sizeof(seen));
+	assert_int_equal(workers_run(&job, NULL), 0);
+	for (size_t i = 0; i < 100; i++)
+		assert_true(seen[i]);
+	assert_in_range(*children, 10, 40);
+	*children = 0;
+	memset(seen, 0, sizeof(seen));
+	job.weight = all_in_one;
+	assert_int_equal(workers_run(&job, NULL), 0);
+	for (size_t i = 0; i < 100; i++)
+		assert_true(seen[i]);
+	/* The heavy one, and those that weigh nothing. */
+	assert_in_range(*children, 2, 3);
+	munmap(children, sizeof(*children));
+}
+
 static int fail_at_five(size_t index, void *data, struct strbuf *result, struct error *err)
 {
 	(void)data;
@@ -80,6 +124,40 @@ static void a_failure_arrives_whole_and_stops_the_rest(void **state)
 	assert_string_equal(err.hint, "leave it out");
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
+}
+
+static void a_failure_ends_its_batch(void **state)
+{
+	(void)state;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	struct worker_job job = {
+		.name = "x", .jobs = 1, .count = 50, .batches = true, .task = fail_at_five
+	};
+	assert_int_equal(workers_run(&job, &err), -1);
+	assert_string_equal(err.message, "number 5 is bad");
+	assert_string_equal(err.hint, "leave it out");
+}
+
+static int leave_at_three(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)data;
+	(void)result;
+	(void)err;
+	if (index == 3)
+		_exit(0);
+	return 0;
+}
+
+static void a_batch_without_an_end(void **state)
+{
+	(void)state;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	struct worker_job job = {
+		.name = "x", .jobs = 1, .count = 50, .batches = true, .task = leave_at_three
+	};
+	assert_int_equal(workers_run(&job, &err), -1);
+	assert_int_equal(err.kind, ERROR_CHILD);
+	assert_string_equal(err.message, "x (task 3): the process ended without a result");
 }
 
 static int die(size_t index, void *data, struct strbuf *result, struct error *err)
@@ -508,7 +586,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_results_arrive),
+		cmocka_unit_test(a_child_does_several),
 		cmocka_unit_test(a_failure_arrives_whole_and_stops_the_rest),
+		cmocka_unit_test(a_failure_ends_its_batch),
+		cmocka_unit_test(a_batch_without_an_end),
 		cmocka_unit_test(a_death_is_an_error),
 		cmocka_unit_test(a_failure_need_not_stop_the_rest),
 		cmocka_unit_test(no_more_are_started_than_allowed),
