@@ -13,7 +13,7 @@
 
 #include "image/walk.h"
 
-enum { MEMBER_CLOSE_AT = 256 << 10, MEMBER_PART = 1 << 20, MEMBER_HASH_CUT = 32 };
+enum { MEMBER_CLOSE_AT = 256 << 10, MEMBER_PART = 512 << 10, MEMBER_HASH_CUT = 32 };
 
 struct member {
 	size_t first, count; /* entries */

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/interrupt.h"
 
-/* Beside one for each thread; a piece takes 2 MB. */
+/* Beside one for each thread; a piece takes 1 MB. */
 enum { SLOTS_MORE = 2 };
 
 struct slot {
