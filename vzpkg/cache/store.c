@@ -372,20 +372,28 @@ static int damaged(struct store *store, const struct plan_package *package, int 
 	return error_hint(err, "check the disk, then run it again: it will be downloaded anew");
 }
 
-int store_package_open(struct store *store, const struct plan_package *package, struct error *err)
+int store_package_reopen(struct store *store, const struct plan_package *package, struct error *err)
 {
-	struct digest digest;
-
 	if (package->digest.kind == DIGEST_NONE)
 		return not_signed_for(package, err);
 	autofree char *path = path_of(package);
-	autoclose int fd =
-		openat(store->packages, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = openat(store->packages, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return not_downloaded(package, err);
 	if (fd < 0)
 		return error_errno(err, errno, "opening %s %s in the package store", package->name,
 				   package->version);
+	return fd;
+}
+
+int store_package_open(struct store *store, const struct plan_package *package, struct error *err)
+{
+	struct digest digest;
+	autofree char *path = path_of(package);
+	autoclose int fd = store_package_reopen(store, package, err);
+
+	if (fd < 0)
+		return -1;
 	if (digest_fd(package->digest.kind, fd, path, &digest, err) < 0)
 		return -1;
 	if (!digest_equal(&digest, &package->digest))

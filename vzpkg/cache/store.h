@@ -1,7 +1,7 @@
 /*
  * The package store, TEMPLATE/pm/packages: downloaded packages under their digest
  * (sha256/ab/abcdef….deb), shared by all templates and all VEs, safe with several vzpkg at work.
- * A file gets in only when its digest is right, and is hashed again whenever it is used.
+ * A file gets in only when its digest is right, and is hashed again by each run that uses it.
  */
 #pragma once
 
@@ -51,6 +51,10 @@ int store_keep_no_more(struct store *store, const char *template, struct error *
  * fetches it again.
  */
 int store_package_open(struct store *store, const struct plan_package *package, struct error *err);
+
+/* The same of a package that cache_verify() has just seen to be right; librpm verifies what it installs once more. */
+int store_package_reopen(struct store *store, const struct plan_package *package,
+			 struct error *err);
 
 /* It has the right digest, and is not to be used all the same: moves it out of the way. */
 void store_package_refuse(struct store *store, const struct plan_package *package);

@@ -54,7 +54,9 @@ struct transaction {
 	/* In the VE. */
 	int channel;
 	rpmts ts;
-	rpmVSFlags redundant; /* digests that all packages have stronger ones for */
+	/* Digests that all packages have stronger ones for. Then those of single files are redundant too: the payload's is
+	 * verified before the first file is unpacked. */
+	rpmVSFlags redundant;
 	struct strbuf said; /* by librpm: warnings and errors */
 	size_t said_before; /* the script in progress */
 	struct strbuf shared; /* paths that librpm leaves alone, ":" between them */
@@ -298,7 +300,8 @@ static rpmts make_ts(struct transaction *transaction)
 	rpmtsSetVfyFlags(ts, transaction->redundant);
 	rpmtsSetVfyLevel(ts, RPMSIG_DIGEST_TYPE | (all_signed ? RPMSIG_SIGNATURE_TYPE : 0));
 	rpmtsSetFlags(ts, RPMTRANS_FLAG_NOPLUGINS |
-				  (transaction->options->no_docs ? RPMTRANS_FLAG_NODOCS : 0));
+				  (transaction->options->no_docs ? RPMTRANS_FLAG_NODOCS : 0) |
+				  (transaction->redundant ? RPMTRANS_FLAG_NOFILEDIGEST : 0));
 	/* Where a package of 32 and one of 64 bits have the same program, the latter's is kept. */
 	rpmtsSetColor(ts, COLOR_32 | COLOR_64);
 	rpmtsSetPrefColor(ts, COLOR_64);
@@ -614,7 +617,7 @@ static int open_packages(struct transaction *transaction, struct error *err)
 		return -1;
 	for (size_t i = 0; i < job->plan->count; i++) {
 		const struct plan_package *package = &job->plan->packages[i];
-		transaction->files[i] = store_package_open(job->store, package, err);
+		transaction->files[i] = store_package_reopen(job->store, package, err);
 		if (transaction->files[i] < 0)
 			return -1;
 		if (strcmp(package->name, "rpm") == 0)
