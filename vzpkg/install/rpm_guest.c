@@ -52,6 +52,9 @@ static void listed_line(const char *line, void *data)
 		return;
 	for (size_t i = 0; i < listing->plan->count; i++) {
 		const struct plan_package *package = &listing->plan->packages[i];
+		size_t length = strlen(package->name);
+		if (strncmp(package->name, line, length) != 0 || line[length] != ' ')
+			continue;
 		autofree char *text =
 			xasprintf("%s %s %s", package->name, package->version, package->arch);
 		if (strcmp(text, line) == 0 && !listing->listed[i]) {
