@@ -48,11 +48,7 @@ static int write_tar(struct member_compressor *compressor, const struct walk *wa
 	for (size_t i = 0; i < member->count; i++) {
 		const struct walk_entry *entry = &walk->entries[member->first + i];
 		uint64_t length = member->large ? member->length : entry->size;
-		if (member->offset == 0 &&
-		    tar_write_header(compressor->writer, entry, tar, err) < 0)
-			return -1;
-		if (length && tar_write_content(compressor->writer, entry, member->offset, length,
-						tar, err) < 0)
+		if (tar_write(compressor->writer, entry, member->offset, length, tar, err) < 0)
 			return -1;
 	}
 	if (member->last)

@@ -178,8 +178,8 @@ static int walk(struct packer *packer, struct error *err)
 	const struct image_pack *pack = packer->pack;
 	for (unsigned tries = pack->live ? LIVE_TRIES : 1;; tries--) {
 		AUTO(error_clear) struct error failure = ERROR_INIT;
-		if (walk_tree(pack->tree, pack->leave_out, pack->data, &packer->walk, &failure) ==
-		    0)
+		if (walk_tree_lightly(pack->tree, pack->leave_out, pack->data, &packer->walk,
+				      &failure) == 0)
 			return 0;
 		if (tries == 1) {
 			error_move(err, &failure);

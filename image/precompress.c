@@ -133,7 +133,7 @@ static size_t look(struct filling *filling)
 	struct walk walk = WALK_INIT;
 	size_t count, done = 0;
 
-	if (walk_tree(filling->tree, is_being_written, NULL, &walk, NULL) == 0) {
+	if (walk_tree_lightly(filling->tree, is_being_written, NULL, &walk, NULL) == 0) {
 		autofree struct member *members = members_plan(&walk, &count);
 		if (filling->growing)
 			done = compress_some(filling, &walk, members, count);

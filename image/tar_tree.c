@@ -31,15 +31,14 @@ static int flush(struct output *output, const char *item, struct error *err)
 static int write_entry(struct tar_writer *writer, const struct walk_entry *entry,
 		       struct output *output, struct error *err)
 {
-	if (tar_write_header(writer, entry, &output->tar, err) < 0)
-		return -1;
-	for (uint64_t at = 0; at < entry->size;) {
+	uint64_t at = 0;
+	do {
 		uint64_t rest = entry->size - at, piece = rest < PIECE ? rest : PIECE;
-		if (tar_write_content(writer, entry, at, piece, &output->tar, err) < 0 ||
-		    flush(output, entry->path, err) < 0)
+		if (tar_write(writer, entry, at, piece, &output->tar, err) < 0 ||
+		    (piece && flush(output, entry->path, err) < 0))
 			return -1;
 		at += piece;
-	}
+	} while (at < entry->size);
 	return output->tar.length < PIECE ? 0 : flush(output, entry->path, err);
 }
 
@@ -64,7 +63,7 @@ int tar_tree(int tree, int64_t epoch, int fd, const char *name, struct report *r
 	AUTO(walk_release) struct walk walk = WALK_INIT;
 	struct output output = { .fd = fd, .name = name, .report = report, .tar = STRBUF_INIT };
 
-	if (walk_tree(tree, NULL, NULL, &walk, err) < 0)
+	if (walk_tree_lightly(tree, NULL, NULL, &walk, err) < 0)
 		return -1;
 	struct tar_writer *writer = tar_writer_new(tree, epoch, err);
 	int result = writer ? write_entries(&walk, writer, &output, err) : -1;

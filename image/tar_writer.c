@@ -138,8 +138,8 @@ static int fill_entry(const struct tar_writer *writer, const struct walk_entry *
 	return fill_xattrs(entry, from, err);
 }
 
-int tar_write_header(struct tar_writer *writer, const struct walk_entry *entry, struct strbuf *tar,
-		     struct error *err)
+static int write_header(struct tar_writer *writer, const struct walk_entry *entry,
+			struct strbuf *tar, struct error *err)
 {
 	locale_t before = uselocale(writer->locale);
 	if (fill_entry(writer, entry, err) < 0) {
@@ -156,6 +156,21 @@ int tar_write_header(struct tar_writer *writer, const struct walk_entry *entry, 
 	if (status != ARCHIVE_OK && status != ARCHIVE_WARN)
 		return failed(writer, entry->path, err);
 	return 0;
+}
+
+/* `fd` is the file, if it has content. */
+static int write_whole_header(struct tar_writer *writer, const struct walk_entry *entry, int fd,
+			      struct strbuf *tar, struct error *err)
+{
+	struct walk_entry whole = *entry;
+
+	if (fd < 0 || !entry->xattrs_later)
+		return write_header(writer, entry, tar, err);
+	int ret = walk_read_xattrs(fd, &whole, err);
+	if (ret == 0)
+		ret = write_header(writer, &whole, tar, err);
+	walk_release_xattrs(&whole);
+	return ret;
 }
 
 static void pad(struct strbuf *tar, uint64_t size)
@@ -218,13 +233,11 @@ static int read_content(int fd, const struct walk_entry *entry, uint64_t offset,
 	return 0;
 }
 
-int tar_write_content(struct tar_writer *writer, const struct walk_entry *entry, uint64_t offset,
-		      uint64_t length, struct strbuf *tar, struct error *err)
+static int write_content(struct tar_writer *writer, const struct walk_entry *entry, int fd,
+			 uint64_t offset, uint64_t length, struct strbuf *tar, struct error *err)
 {
-	autoclose int fd = -1;
 	uint64_t done = 0;
-	if (open_content(writer, entry, &fd, err) < 0)
-		return -1;
+
 	strbuf_reserve(tar, length + BLOCK);
 	if (fd >= 0 && read_content(fd, entry, offset, length, tar, &done, err) < 0)
 		return -1;
@@ -237,6 +250,18 @@ int tar_write_content(struct tar_writer *writer, const struct walk_entry *entry,
 	if (offset + length == entry->size)
 		pad(tar, entry->size);
 	return 0;
+}
+
+int tar_write(struct tar_writer *writer, const struct walk_entry *entry, uint64_t offset,
+	      uint64_t length, struct strbuf *tar, struct error *err)
+{
+	autoclose int fd = -1;
+
+	if (length && open_content(writer, entry, &fd, err) < 0)
+		return -1;
+	if (offset == 0 && write_whole_header(writer, entry, fd, tar, err) < 0)
+		return -1;
+	return length ? write_content(writer, entry, fd, offset, length, tar, err) : 0;
 }
 
 void tar_write_end(struct strbuf *tar)

@@ -22,14 +22,12 @@ void tar_writer_free(struct tar_writer *writer);
  */
 void tar_writer_live(struct tar_writer *writer, const struct walk *walk, unsigned char *changed);
 
-/* Appends the entry's headers. */
-int tar_write_header(struct tar_writer *writer, const struct walk_entry *entry, struct strbuf *tar,
-		     struct error *err);
-
-/* Appends `length` bytes of the entry's content from `offset`, and at its end the padding. A file that
- * is not as long any more is an error, unless the tree is live. */
-int tar_write_content(struct tar_writer *writer, const struct walk_entry *entry, uint64_t offset,
-		      uint64_t length, struct strbuf *tar, struct error *err);
+/*
+ * Appends the entry's headers if `offset` is 0, then `length` bytes of its content from `offset`, and at its end the padding.
+ * A file that is not as long any more is an error, unless the tree is live.
+ */
+int tar_write(struct tar_writer *writer, const struct walk_entry *entry, uint64_t offset,
+	      uint64_t length, struct strbuf *tar, struct error *err);
 
 /* Appends the two empty blocks that end an archive. */
 void tar_write_end(struct strbuf *tar);

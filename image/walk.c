@@ -18,6 +18,7 @@
 
 struct walker {
 	struct walk *walk;
+	bool lightly;
 	bool (*leave_out)(const char *path, void *data);
 	void *data;
 };
@@ -47,10 +48,18 @@ static int by_name(const void *a, const void *b)
 
 /* ---- extended attributes ---------------------------------------------------------------------- */
 
-static int add_xattr(const char *file, const char *name, struct walk_entry *entry, size_t *capacity)
+/* A file by its descriptor, or, if that is negative, by a path. */
+struct xattr_source {
+	int fd;
+	const char *path;
+};
+
+static int add_xattr(const struct xattr_source *from, const char *name, struct walk_entry *entry,
+		     size_t *capacity)
 {
 	char value[XATTR_SIZE_MAX];
-	ssize_t size = lgetxattr(file, name, value, sizeof(value));
+	ssize_t size = from->fd >= 0 ? fgetxattr(from->fd, name, value, sizeof(value))
+				     : lgetxattr(from->path, name, value, sizeof(value));
 	if (size < 0)
 		return -1;
 	entry->xattrs = xgrow(entry->xattrs, entry->xattr_count, capacity, sizeof(*entry->xattrs));
@@ -70,26 +79,57 @@ static bool is_kept(const char *name)
 	return acl_is(name) || strcmp(name, "security.capability") == 0;
 }
 
-/* The path through /proc names the link itself, for which there is no call by descriptor. */
-static int read_xattrs(int dir, const char *name, struct walk_entry *entry)
+static int read_xattrs(const struct xattr_source *from, struct walk_entry *entry)
 {
-	char file[PATH_MAX], list[XATTR_LIST_MAX];
+	char list[XATTR_LIST_MAX];
 	size_t capacity = 0;
 
-	if ((size_t)snprintf(file, sizeof(file), "/proc/self/fd/%d/%s", dir, name) >=
-	    sizeof(file)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	ssize_t length = llistxattr(file, list, sizeof(list));
+	ssize_t length = from->fd >= 0 ? flistxattr(from->fd, list, sizeof(list))
+				       : llistxattr(from->path, list, sizeof(list));
 	if (length < 0)
 		return errno == ENOTSUP ? 0 : -1;
 	for (const char *at = list; at < list + length; at += strlen(at) + 1)
-		if (is_kept(at) && add_xattr(file, at, entry, &capacity) < 0)
+		if (is_kept(at) && add_xattr(from, at, entry, &capacity) < 0)
 			return -1;
 	if (entry->xattr_count > 1)
 		qsort(entry->xattrs, entry->xattr_count, sizeof(*entry->xattrs), by_name);
 	return 0;
+}
+
+/* The path through /proc names the link itself, for which there is no call by descriptor. */
+static int read_xattrs_at(int dir, const char *name, struct walk_entry *entry)
+{
+	char path[PATH_MAX];
+	const struct xattr_source from = { .fd = -1, .path = path };
+
+	if ((size_t)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name) >=
+	    sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return read_xattrs(&from, entry);
+}
+
+static int xattrs_failed(const struct walk_entry *entry, struct error *err)
+{
+	return error_errno(err, errno, "reading the extended attributes of %s", entry->path);
+}
+
+int walk_read_xattrs(int fd, struct walk_entry *entry, struct error *err)
+{
+	const struct xattr_source from = { .fd = fd };
+	return read_xattrs(&from, entry) < 0 ? xattrs_failed(entry, err) : 0;
+}
+
+void walk_release_xattrs(struct walk_entry *entry)
+{
+	for (size_t i = 0; i < entry->xattr_count; i++) {
+		free(entry->xattrs[i].name);
+		free(entry->xattrs[i].value);
+	}
+	free(entry->xattrs);
+	entry->xattrs = NULL;
+	entry->xattr_count = 0;
 }
 
 /* ---- entries --------------------------------------------------------------------------------------- */
@@ -108,9 +148,10 @@ static bool is_packed(mode_t mode)
 	return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISFIFO(mode);
 }
 
-static int add_entry(struct walk *walk, int dir, const char *name, const char *path,
+static int add_entry(struct walker *walker, int dir, const char *name, const char *path,
 		     const struct stat *st, struct error *err)
 {
+	struct walk *walk = walker->walk;
 	walk->entries = xgrow(walk->entries, walk->count, &walk->capacity, sizeof(*walk->entries));
 	struct walk_entry *entry = &walk->entries[walk->count++];
 
@@ -128,8 +169,9 @@ static int add_entry(struct walk *walk, int dir, const char *name, const char *p
 	};
 	if (S_ISLNK(st->st_mode) && !(entry->symlink = read_link(dir, name)))
 		return error_errno(err, errno, "reading the link %s", path);
-	if (read_xattrs(dir, name, entry) < 0)
-		return error_errno(err, errno, "reading the extended attributes of %s", path);
+	entry->xattrs_later = walker->lightly && entry->size;
+	if (!entry->xattrs_later && read_xattrs_at(dir, name, entry) < 0)
+		return xattrs_failed(entry, err);
 	return 0;
 }
 
@@ -148,7 +190,7 @@ static int visit(struct walker *walker, int dir, const char *name, const char *p
 		walker->walk->nodes++;
 		return 0;
 	}
-	if (add_entry(walker->walk, dir, name, path, &st, err) < 0)
+	if (add_entry(walker, dir, name, path, &st, err) < 0)
 		return -1;
 	if (!S_ISDIR(st.st_mode))
 		return 0;
@@ -215,10 +257,9 @@ static void find_hardlinks(struct walk *walk)
 	free(linked);
 }
 
-int walk_tree(int tree, bool (*leave_out)(const char *path, void *data), void *data,
-	      struct walk *walk, struct error *err)
+static int walk_all(struct walker *walker, int tree, struct error *err)
 {
-	struct walker walker = { .walk = walk, .leave_out = leave_out, .data = data };
+	struct walk *walk = walker->walk;
 	struct stat st;
 	int fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -228,26 +269,41 @@ int walk_tree(int tree, bool (*leave_out)(const char *path, void *data), void *d
 			close(fd);
 		return -1;
 	}
-	if (add_entry(walk, fd, ".", "", &st, err) < 0) {
+	if (add_entry(walker, fd, ".", "", &st, err) < 0) {
 		close(fd);
 		return -1;
 	}
-	if (walk_folder(&walker, fd, "", err) < 0)
+	if (walk_folder(walker, fd, "", err) < 0)
 		return -1;
 	qsort(walk->entries, walk->count, sizeof(*walk->entries), by_path);
 	find_hardlinks(walk);
 	return 0;
 }
 
+int walk_tree(int tree, bool (*leave_out)(const char *path, void *data), void *data,
+	      struct walk *walk, struct error *err)
+{
+	struct walker walker = { .walk = walk, .leave_out = leave_out, .data = data };
+	return walk_all(&walker, tree, err);
+}
+
+int walk_tree_lightly(int tree, bool (*leave_out)(const char *path, void *data), void *data,
+		      struct walk *walk, struct error *err)
+{
+	struct walker walker = {
+		.walk = walk,
+		.lightly = true,
+		.leave_out = leave_out,
+		.data = data,
+	};
+	return walk_all(&walker, tree, err);
+}
+
 void walk_release(struct walk *walk)
 {
 	for (size_t i = 0; i < walk->count; i++) {
 		struct walk_entry *entry = &walk->entries[i];
-		for (size_t x = 0; x < entry->xattr_count; x++) {
-			free(entry->xattrs[x].name);
-			free(entry->xattrs[x].value);
-		}
-		free(entry->xattrs);
+		walk_release_xattrs(entry);
 		free(entry->symlink);
 		free(entry->path);
 	}

@@ -30,6 +30,7 @@ struct walk_entry {
 	const char *hardlink; /* path of the first entry of the same file, or NULL */
 	struct walk_xattr *xattrs; /* sorted by name */
 	size_t xattr_count;
+	bool xattrs_later; /* they have not been read: walk_read_xattrs() */
 	dev_t dev;
 	ino_t ino;
 	bool linked; /* has other names */
@@ -47,4 +48,13 @@ struct walk {
  * folders with all in them; it may be NULL. */
 int walk_tree(int tree, bool (*leave_out)(const char *path, void *data), void *data,
 	      struct walk *walk, struct error *err);
+
+/* The same without the extended attributes of regular files with content: where a file is opened anyway, they are had in a tenth
+ * of the time. */
+int walk_tree_lightly(int tree, bool (*leave_out)(const char *path, void *data), void *data,
+		      struct walk *walk, struct error *err);
+
+/* Reads those of the entry's file, which is open. A copy of an entry owns what is read: walk_release_xattrs(). */
+int walk_read_xattrs(int fd, struct walk_entry *entry, struct error *err);
+void walk_release_xattrs(struct walk_entry *entry);
 void walk_release(struct walk *walk);
