@@ -87,8 +87,11 @@ static int parse_phase(const struct conf *conf, const char *path, enum ve_phase 
 			*ret = (enum ve_phase)i;
 			return 0;
 		}
-	error_set(err, ERROR_PARSE, "%s: \"%s\" is not a state of a VE", path, name);
-	return error_hint(err, "if no process of the VE is there, remove that file");
+	error_set(err, ERROR_PARSE, "%s: \"%s\" is not a state of a VE that this vzctl knows", path,
+		  name);
+	return error_hint(err,
+			  "if a newer vzctl is installed as well, use that one for this VE; if "
+			  "no process of the VE is there, remove that file");
 }
 
 int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state *ret,

@@ -92,6 +92,10 @@ int generation_list(const char *template_dir, const char *name, struct generatio
 int generation_manifest(const char *template_dir, const char *name, unsigned number, json_t **ret,
 			struct error *err);
 
+/* What every reader of a manifest relies on; ERROR_TRUST if it is not so. `file` is for the message, `name` the template. */
+int generation_manifest_check(const json_t *manifest, const char *file, const char *name,
+			      struct error *err);
+
 /* A descriptor of the folder with its three files (0: of TEMPLATE/cache itself), or -1 as above. */
 int generation_folder(const char *template_dir, const char *name, unsigned number,
 		      struct error *err);

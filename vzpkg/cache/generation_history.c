@@ -14,7 +14,7 @@
 #include "vzpkg/cache/generation.h"
 #include "vzpkg/cache/generation_files.h"
 
-enum { LOCK_WAIT_S = 60, MANIFEST_LIMIT = 256 << 20 };
+enum { LOCK_WAIT_S = 60, MANIFEST_LIMIT = 256 << 20, SCHEMA = 1 };
 
 static int no_cache(const char *name, struct error *err)
 {
@@ -99,16 +99,28 @@ int generation_folder(const char *template_dir, const char *name, unsigned numbe
 			  : folder;
 }
 
-/* What every reader of a manifest relies on. */
-static int check_manifest(const json_t *manifest, const char *file, const char *name,
-			  struct error *err)
+/* Nobody has done anything wrong, and nothing is lost. */
+static int of_a_newer_vzpkg(const char *file, json_int_t schema, struct error *err)
 {
+	error_set(err, ERROR_TRUST,
+		  "%s was written by a newer vzpkg: it has form %lld, and this one knows form %d",
+		  file, (long long)schema, SCHEMA);
+	error_subject(err, "%s", file);
+	return error_hint(err, "use that vzpkg; or let this one build the template anew with "
+			       "\"vzpkg create-cache --force\", which keeps the generation");
+}
+
+int generation_manifest_check(const json_t *manifest, const char *file, const char *name,
+			      struct error *err)
+{
+	json_int_t schema = json_integer_value(json_object_get(manifest, "schema"));
 	const char *whose =
 		json_string_value(json_object_get(json_object_get(manifest, "template"), "name"));
 
-	if (json_integer_value(json_object_get(manifest, "schema")) != 1)
-		error_set(err, ERROR_TRUST, "%s is no manifest of the form that this vzpkg knows",
-			  file);
+	if (schema > SCHEMA)
+		return of_a_newer_vzpkg(file, schema, err);
+	if (schema != SCHEMA)
+		error_set(err, ERROR_TRUST, "%s is no manifest", file);
 	else if (!whose || strcmp(whose, name) != 0)
 		error_set(err, ERROR_TRUST, "%s is the manifest of %s", file,
 			  whose ?: "something else");
@@ -145,7 +157,7 @@ int generation_manifest(const char *template_dir, const char *name, unsigned num
 		return error_hint(err, "build the template anew: vzpkg create-cache --force %s",
 				  name);
 	}
-	if (check_manifest(manifest, file, name, err) < 0) {
+	if (generation_manifest_check(manifest, file, name, err) < 0) {
 		json_decref(manifest);
 		return -1;
 	}

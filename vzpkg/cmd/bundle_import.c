@@ -22,7 +22,7 @@
 #include "vzpkg/cmd/packages.h"
 #include "vzpkg/metadata/bundle.h"
 
-enum { JSON_LIMIT = 16 << 20 };
+enum { JSON_LIMIT = 16 << 20, SCHEMA = 1 };
 
 struct import {
 	struct app *app;
@@ -125,6 +125,15 @@ static int tame(const struct import *import, struct error *err)
 	return 0;
 }
 
+static int of_a_newer_vzpkg(const struct import *import, json_int_t schema, struct error *err)
+{
+	error_set(err, ERROR_PARSE,
+		  "%s was made by a newer vzpkg: it has form %lld, and this one knows form %d",
+		  import->options->file, (long long)schema, SCHEMA);
+	error_subject(err, "%s", import->options->file);
+	return error_hint(err, "install that vzpkg here, or make the bundle with this one");
+}
+
 static int read_contents(struct import *import, struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -138,14 +147,18 @@ static int read_contents(struct import *import, struct error *err)
 	const char *kind = json_string_value(json_object_get(root, "kind"));
 	const char *name =
 		json_string_value(json_object_get(json_object_get(root, "template"), "name"));
-	bool good = kind && strcmp(kind, "bundle") == 0 && name && *name && *name != '.' &&
-		    !strchr(name, '/') && json_integer_value(json_object_get(root, "schema")) == 1;
+	json_int_t schema = json_integer_value(json_object_get(root, "schema"));
+	bool is_one = kind && strcmp(kind, "bundle") == 0;
+	bool good =
+		is_one && name && *name && *name != '.' && !strchr(name, '/') && schema == SCHEMA;
 	if (good) {
 		import->name = xstrdup(name);
 		import->locked = json_is_true(json_object_get(root, "locked"));
 		import->has_cache = json_is_true(json_object_get(root, "cache"));
 	}
 	import->contents = root;
+	if (is_one && schema > SCHEMA)
+		return of_a_newer_vzpkg(import, schema, err);
 	return good ? 0 : no_bundle(import, err, "its bundle.json is of no form that is known");
 }
 
@@ -436,13 +449,11 @@ static int publish_cache(const struct import *import, int tarball, const json_t 
 static int take_cache(const struct import *import, int tarball, const json_t *manifest,
 		      struct error *err)
 {
-	const json_t *template = json_object_get(manifest, "template");
-	const char *name = json_string_value(json_object_get(template, "name"));
 	const json_t *image = json_object_get(manifest, "image");
 	struct digest digest;
 
-	if (!name || strcmp(name, import->template->text) != 0)
-		return bad_cache(import, "has no manifest of this template", err);
+	if (generation_manifest_check(manifest, "its manifest", import->template->text, err) < 0)
+		return error_wrap(err, "the cache in %s", import->options->file);
 	if (digest_fd(DIGEST_SHA256, tarball, import->name, &digest, err) < 0)
 		return -1;
 	if (!is_digest_of(image, &digest))

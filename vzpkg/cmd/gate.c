@@ -15,7 +15,7 @@
 
 #define NOTE "gate.json"
 
-enum { JOURNAL_LINES = 15 };
+enum { JOURNAL_LINES = 15, NOTE_SCHEMA = 1 };
 
 struct limits {
 	unsigned timeout_s;
@@ -84,8 +84,10 @@ static int failed_before(const struct gate *gate, struct gate_ve *ve, struct str
 {
 	autofree char *file = xasprintf("%s.tar.gz", gate->template->text);
 	json_t *note = generation_current_note(gate->draft, NOTE);
-	add_words(json_object_get(note, "failed"), failed);
-	bool known = note;
+	/* Of another vzpkg, it may mean something else. */
+	bool known = json_integer_value(json_object_get(note, "schema")) == NOTE_SCHEMA;
+	if (known)
+		add_words(json_object_get(note, "failed"), failed);
 	json_decref(note);
 	if (known || !generation_current(gate->app->host.template_dir, gate->template->text, NULL))
 		return 0;
@@ -143,7 +145,7 @@ static int keep_note(const struct gate *gate, const struct strvec *failed, struc
 	json_t *units = json_array();
 	for (size_t i = 0; i < failed->count; i++)
 		json_array_append_new(units, json_string(failed->items[i]));
-	json_t *note = json_pack("{s:i s:o}", "schema", 1, "failed", units);
+	json_t *note = json_pack("{s:i s:o}", "schema", NOTE_SCHEMA, "failed", units);
 	int result = generation_note(gate->draft, NOTE, note, err);
 	json_decref(note);
 	return result;

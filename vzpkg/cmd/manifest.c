@@ -169,12 +169,17 @@ static bool is_digest(const char *text, const struct digest *digest)
 	return strcmp(text, digest_hex(digest, own)) == 0;
 }
 
+bool manifest_same_build(const json_t *manifest)
+{
+	return json_integer_value(json_object_get(manifest, "build_format")) ==
+	       TEMPLATE_BUILD_FORMAT;
+}
+
 bool manifest_same_template(const json_t *manifest, const struct template *template)
 {
-	return is_digest(text_of(json_object_get(manifest, "template"), "sha256"),
-			 &template->digest) &&
-	       json_integer_value(json_object_get(manifest, "build_format")) ==
-		       TEMPLATE_BUILD_FORMAT;
+	return manifest_same_build(manifest) &&
+	       is_digest(text_of(json_object_get(manifest, "template"), "sha256"),
+			 &template->digest);
 }
 
 bool manifest_same_metadata(const json_t *manifest, const struct metadata *metadata)

@@ -33,6 +33,9 @@ const char *manifest_gzip(const json_t *manifest); /* the tarball's SHA-256, hex
 /* Lists, scripts, keys and build format are those that it was made with. */
 bool manifest_same_template(const json_t *manifest, const struct template *template);
 
+/* false: it was built by a vzpkg that builds in another way, older or newer, from whatever lists. */
+bool manifest_same_build(const json_t *manifest);
+
 /* The repositories' signed files are those that it was made from. */
 bool manifest_same_metadata(const json_t *manifest, const struct metadata *metadata);
 

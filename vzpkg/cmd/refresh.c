@@ -108,6 +108,8 @@ static int judge(struct refresh *refresh, const struct plan *plan, struct error 
 		return -1;
 	if (refresh->options->clean)
 		refresh->clean_reason = xstrdup("--clean");
+	else if (!manifest_same_build(refresh->manifest))
+		refresh->clean_reason = xstrdup("another version of vzpkg has built it");
 	else if (!manifest_same_template(refresh->manifest, refresh->template))
 		refresh->clean_reason =
 			xstrdup("the template's lists, scripts or keys have changed");

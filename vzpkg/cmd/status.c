@@ -48,6 +48,17 @@ static void changes_text(const json_t *changes, bool known, struct strbuf *text)
 		strbuf_adds(text, "which of them are security updates is not known\n");
 }
 
+static const char *in_words(const json_t *manifest, bool same_template, size_t changes)
+{
+	if (!manifest_same_build(manifest))
+		return changes ? "packages have changed, and another version of vzpkg has built it"
+			       : "another version of vzpkg has built it";
+	if (!same_template)
+		return changes ? "packages and its lists, scripts or keys have changed"
+			       : "its lists, scripts or keys have changed";
+	return changes ? "packages have changed" : "up to date";
+}
+
 static json_t *compare(const struct template *template, const json_t *manifest,
 		       const json_t *changes, bool known, bool pinned, struct strbuf *text)
 {
@@ -56,11 +67,7 @@ static json_t *compare(const struct template *template, const json_t *manifest,
 	bool current = same_template && !count;
 
 	outdated += !current;
-	strbuf_addf(text, "%s: %s%s\n", template->text,
-		    current         ? "up to date"
-		    : !count        ? "its lists, scripts or keys have changed"
-		    : same_template ? "packages have changed"
-				    : "packages and its lists, scripts or keys have changed",
+	strbuf_addf(text, "%s: %s%s\n", template->text, in_words(manifest, same_template, count),
 		    pinned ? " (pinned: it is not refreshed)" : "");
 	if (count)
 		changes_text(changes, known, text);

@@ -9,6 +9,20 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
+/* Words that another vzpkg has put there do not hide those that are known. */
+static bool has_word(const char *text, const char *word)
+{
+	size_t length = strlen(word);
+
+	while (*(text += strspn(text, " \n"))) {
+		size_t found = strcspn(text, " \n");
+		if (found == length && strncmp(text, word, length) == 0)
+			return true;
+		text += found;
+	}
+	return false;
+}
+
 struct seen seen_read(int pm, const char *name)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -23,7 +37,7 @@ struct seen seen_read(int pm, const char *name)
 	if (!length || !digest_parse(&seen.top, DIGEST_SHA256, end + 1, length))
 		return seen;
 	seen.date = date;
-	seen.is_signed = strcmp(end + 1 + length, " signed\n") == 0;
+	seen.is_signed = has_word(end + 1 + length, "signed");
 	return seen;
 }
 

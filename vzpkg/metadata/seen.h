@@ -1,6 +1,6 @@
 /*
  * What was last seen of each repository, so that nobody can give us older metadata: pm/seen/NAME,
- * "DATE SHA256 [signed]\n".
+ * "DATE SHA256 [signed]\n"; further words are of other versions of vzpkg, and are passed over.
  */
 #pragma once
 
