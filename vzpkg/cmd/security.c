@@ -60,13 +60,24 @@ static void marking_release(struct marking *marking)
 	version_order_freep(&marking->order);
 }
 
-/* The package was older than what the advisory names, and is not any more. */
+/*
+ * The package was older than what the advisory names, and is not any more. One that comes without having been there before counts if it
+ * is what the advisory names, as one of a deb repository counts that comes from where security updates are: all that was ever
+ * mended in it would say nothing.
+ */
 static bool is_answered(const struct marking *marking, const struct advisory_package *package,
 			const json_t *change)
 {
-	return (!package->arch || strcmp(package->arch, text_of(change, "arch")) == 0) &&
-	       version_compare(marking->order, text_of(change, "from"), package->version) < 0 &&
-	       version_compare(marking->order, package->version, text_of(change, "to")) <= 0;
+	const char *to = json_string_value(json_object_get(change, "to"));
+	bool upgraded = strcmp(text_of(change, "change"), "upgraded") == 0;
+
+	if (!to || (package->arch && strcmp(package->arch, text_of(change, "arch")) != 0))
+		return false;
+	int way = version_compare(marking->order, package->version, to);
+	if (!upgraded)
+		return way == 0;
+	return way <= 0 &&
+	       version_compare(marking->order, text_of(change, "from"), package->version) < 0;
 }
 
 /* Several repositories may have it, and it may name a package in several collections. */
@@ -103,8 +114,6 @@ static void mark_by_advisories(const struct marking *marking, json_t *change)
 	const struct advisory_package *packages =
 		advisories_of(advisories, text_of(change, "name"), &count);
 
-	if (strcmp(text_of(change, "change"), "upgraded") != 0)
-		count = 0;
 	for (size_t i = 0; i < count; i++)
 		if (is_answered(marking, &packages[i], change))
 			add_advisory(rows, &advisories->items[packages[i].advisory]);
