@@ -23,10 +23,18 @@
 
 enum { SHOWN = 20, LOG_LINES = 10, TEXT_LIMIT = 4 << 20, EXCERPT = 60 };
 
+/* A path that differs, and how. */
+struct found {
+	char *path;
+	unsigned differs;
+};
+
 struct again {
 	struct cache_build *build;
 	int dir; /* in the work folder: TEMPLATE, and the configuration of the other vzpkg */
 	int trees[2]; /* the two tarballs, unpacked */
+	struct found *found;
+	size_t count, capacity;
 	struct blame *blame;
 	json_t *rows; /* what differs */
 	struct strbuf text; /* the first of them, for people */
@@ -36,6 +44,9 @@ static void again_release(struct again *again)
 {
 	int fds[] = { again->dir, again->trees[0], again->trees[1] };
 
+	for (size_t i = 0; i < again->count; i++)
+		free(again->found[i].path);
+	free(again->found);
 	blame_freep(&again->blame);
 	for (size_t i = 0; i < 3; i++)
 		if (fds[i] >= 0)
@@ -258,15 +269,13 @@ static char *how_text_differs(const struct again *again, const char *path)
 	return xasprintf("line %zu is \"%s\" and \"%s\"", at + 1, ours, theirs);
 }
 
-static int note(const char *path, unsigned differs, void *data, struct error *err)
+static void note(struct again *again, const char *path, unsigned differs)
 {
-	struct again *again = data;
 	AUTO(strbuf_release) struct strbuf list = STRBUF_INIT;
 	autofree char *who = blame_file(again->blame, path);
 	autofree char *how = differs & DIFFERS_CONTENT ? how_text_differs(again, path) : NULL;
 	json_t *words = json_array();
 
-	(void)err;
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
 		if (!(differs & causes[i].bit))
 			continue;
@@ -278,7 +287,6 @@ static int note(const char *path, unsigned differs, void *data, struct error *er
 	if (json_array_size(again->rows) <= SHOWN)
 		strbuf_addf(&again->text, "\n  /%s: %s%s%s (%s)", path, list.text, how ? ": " : "",
 			    how ?: "", who);
-	return 0;
 }
 
 /* ---- comparing -------------------------------------------------------------------------------------------------- */
@@ -329,6 +337,17 @@ static int open_trees(struct again *again, struct error *err)
 	return again->trees[1] < 0 ? -1 : workers_run(&job, err);
 }
 
+static int find(const char *path, unsigned differs, void *data, struct error *err)
+{
+	struct again *again = data;
+
+	(void)err;
+	again->found = xgrow(again->found, again->count, &again->capacity, sizeof(*again->found));
+	again->found[again->count++] = (struct found){ .path = xstrdup(path), .differs = differs };
+	return 0;
+}
+
+/* Who is to blame is asked when all has been compared: the guest's rpm, which answers, makes files in its tree. */
 static int differ(struct again *again, json_t **ret, struct error *err)
 {
 	const struct cache_build *build = again->build;
@@ -343,11 +362,13 @@ static int differ(struct again *again, json_t **ret, struct error *err)
 	if (open_trees(again, err) < 0)
 		return -1;
 	job.tree = again->trees[0];
-	if (blame_open(&job, &again->blame, err) < 0 ||
-	    trees_compare(again->trees[0], again->trees[1], note, again, err) < 0)
+	if (trees_compare(again->trees[0], again->trees[1], find, again, err) < 0 ||
+	    blame_open(&job, &again->blame, err) < 0)
 		return -1;
+	for (size_t i = 0; i < again->count; i++)
+		note(again, again->found[i].path, again->found[i].differs);
 	report_phase_end(build->app->report);
-	size_t count = json_array_size(again->rows);
+	size_t count = again->count;
 	*ret = json_pack("{s:s s:s s:O}", "template", build->template->text, "status", "differs",
 			 "differences", again->rows);
 	if (!count)

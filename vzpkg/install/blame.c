@@ -23,6 +23,7 @@ struct blame {
 	struct ownership ownership;
 	struct script *scripts;
 	size_t count, capacity;
+	bool blind; /* there is nobody who could be asked */
 };
 
 static struct script *add_script(struct blame *blame, char *name)
@@ -105,6 +106,23 @@ static int read_rpm_scripts(struct blame *blame, struct session *session, struct
 	return session_run(session, &program, err);
 }
 
+/* A template need not have an rpm in it. */
+static int ask_rpm(struct blame *blame, struct session *session, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+
+	if (session_start(session, session->job, 0, err) < 0)
+		return -1;
+	if (ownership_read(session, &blame->ownership, &why) == 0 &&
+	    read_rpm_scripts(blame, session, &why) == 0)
+		return 0;
+	blame->blind = why.kind == ERROR_EXEC;
+	if (blame->blind)
+		return 0;
+	error_move(err, &why);
+	return -1;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------------ */
 
 static void read_scripts(struct blame *blame, const char *whose, char *const *scripts)
@@ -132,9 +150,7 @@ int blame_open(const struct install_job *job, struct blame **ret, struct error *
 
 	session.job = job;
 	if (job->template->format == PACKAGE_RPM) {
-		if (session_start(&session, job, 0, err) < 0 ||
-		    ownership_read(&session, &blame->ownership, err) < 0 ||
-		    read_rpm_scripts(blame, &session, err) < 0)
+		if (ask_rpm(blame, &session, err) < 0)
 			return -1;
 	} else {
 		if (ownership_read(&session, &blame->ownership, err) < 0)
@@ -188,8 +204,11 @@ char *blame_file(const struct blame *blame, const char *path)
 	const char *owner = ownership_find(&blame->ownership, path);
 	const char *slash = strrchr(path, '/');
 	autofree char *whole = xasprintf("/%s", path);
-	autofree char *who = owner ? xasprintf("of the package %s", owner)
-				   : xstrdup("of no package: a script or a program has made it");
+	autofree char *who =
+		owner ? xasprintf("of the package %s", owner)
+		      : xstrdup(blame->blind
+					? "of which package is not known: the template has no rpm"
+					: "of no package: a script or a program has made it");
 
 	/* Its name alone may be a word that many have. */
 	if (!find_scripts(blame, whole, &list))
