@@ -140,10 +140,12 @@ static int systemd_up(struct watch *watch, struct ready *ret, struct error *err)
 			 ret->failed.count ? ret->failed.items[0] : "");
 }
 
-static bool is_boot_script(const char *command_line)
+/* runit's second stage becomes runsvdir when its scripts have ended. */
+bool ready_is_boot_script(const char *command_line)
 {
 	static const char *const parts[] = { "/etc/init.d/rc", "/etc/rc.d/rc", "/lib/init/rc",
-					     "/etc/runit/1",   "openrc ",      "openrc-run" };
+					     "/etc/runit/1",   "/etc/runit/2", "openrc ",
+					     "openrc-run" };
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
 		if (strstr(command_line, parts[i]))
 			return true;
@@ -151,7 +153,7 @@ static bool is_boot_script(const char *command_line)
 }
 
 /* As one line; "" for a process that is gone. */
-static void command_line(const char *pid, struct strbuf *text)
+static void read_command_line(const char *pid, struct strbuf *text)
 {
 	autofree char *path = xasprintf("/proc/%s/cmdline", pid);
 	strbuf_truncate(text, 0);
@@ -173,8 +175,8 @@ static bool scripts_run(const struct watch *watch)
 		return false;
 	strvec_split(&pids, children.text);
 	for (size_t i = 0; i < pids.count; i++) {
-		command_line(pids.items[i], &line);
-		if (is_boot_script(line.text))
+		read_command_line(pids.items[i], &line);
+		if (ready_is_boot_script(line.text))
 			return true;
 	}
 	return false;
@@ -187,22 +189,32 @@ static int scripts_up(struct watch *watch)
 }
 
 /* "init [2]" */
+bool ready_sysvinit_level(const char *command_line)
+{
+	const char *level = strstr(command_line, "init [");
+	return level && isdigit((unsigned char)level[6]);
+}
+
+/* "N 3" */
+bool ready_runlevel(const char *printed)
+{
+	const char *blank = strchr(printed, ' ');
+	return blank && isdigit((unsigned char)blank[1]);
+}
+
 static int sysvinit_up(struct watch *watch)
 {
 	AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
 	autofree char *pid = xasprintf("%d", watch->running.state.init.pid);
-	command_line(pid, &line);
-	const char *level = strstr(line.text, "init [");
-	return level && isdigit((unsigned char)level[6]) && scripts_up(watch);
+	read_command_line(pid, &line);
+	return ready_sysvinit_level(line.text) && scripts_up(watch);
 }
 
-/* "N 3" */
 static int upstart_up(struct watch *watch, struct error *err)
 {
 	if (ask(watch, "exec runlevel", &watch->state, err) < 0)
 		return -1;
-	const char *blank = strchr(watch->state.text, ' ');
-	return blank && isdigit((unsigned char)blank[1]) && scripts_up(watch);
+	return ready_runlevel(watch->state.text) && scripts_up(watch);
 }
 
 static int is_up(struct watch *watch, struct ready *ret, struct error *err)

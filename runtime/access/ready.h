@@ -1,6 +1,8 @@
 /* Whether a VE is up: whether its init has done all that it does when it starts. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/host.h"
 #include "base/report.h"
@@ -21,3 +23,12 @@ struct ready {
 int ready_wait(const struct host_config *host, unsigned ctid, unsigned limit_s,
 	       struct report *report, struct ready *ret, struct error *err);
 void ready_release(struct ready *ready);
+
+/* ---- how inits show it; for ready.c and its test ------------------------------------------------------------ */
+
+/* A child of init, by its command line as one text, is what runs the scripts of a boot. */
+bool ready_is_boot_script(const char *command_line);
+
+/* A command line of init as sysvinit writes it over its own, or what runlevel(8) prints, says that a runlevel has begun. */
+bool ready_sysvinit_level(const char *command_line);
+bool ready_runlevel(const char *printed);

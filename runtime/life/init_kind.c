@@ -16,11 +16,12 @@
  * By the name of the program. systemd(1): SIGRTMIN+3 halts, and is 37 for the kernel's numbers whatever libc calls
  * SIGRTMIN here. sysvinit is asked through /run/initctl, which telinit(8) knows; halt(8) would ask only if
  * it finds the runlevel in utmp, and else not run a single script. BusyBox: SIGUSR2 is poweroff.
- * OpenRC's init and runit are like sysvinit.
+ * runit(8): SIGCONT counts only if a file says so, which runit-init(8) sets; the place of that program differs, but it is /sbin/init.
  */
 enum { SYSTEMD_HALT = 37 };
 
 static const char *const telinit[] = { "/sbin/telinit", "0", NULL };
+static const char *const runit_init[] = { "/sbin/init", "0", NULL };
 static const char *const openrc[] = { "/sbin/openrc-shutdown", "-p", "now", NULL };
 
 static const struct {
@@ -32,7 +33,7 @@ static const struct {
 	{ "init", { "sysvinit", 0, telinit, BOOT_SYSVINIT } },
 	{ "upstart", { "upstart", 0, telinit, BOOT_UPSTART } },
 	{ "openrc-init", { "openrc", 0, openrc, BOOT_SCRIPTS } },
-	{ "runit", { "runit", SIGCONT, NULL, BOOT_SCRIPTS } },
+	{ "runit", { "runit", 0, runit_init, BOOT_SCRIPTS } },
 	{ "vzinit", { "vzinit", SIGPWR, NULL, BOOT_AT_ONCE } },
 };
 
