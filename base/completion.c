@@ -4,7 +4,7 @@
 
 /* How a shell gets the words. */
 static const char *const commands_of[] = {
-	[COMPLETE_TEMPLATES] = "vzpkg list -q 2>/dev/null | cut -d' ' -f1",
+	[COMPLETE_TEMPLATES] = "vzpkg list -qO 2>/dev/null | cut -d' ' -f1",
 	[COMPLETE_VES] = "vzlist -a -H -o ctid,name 2>/dev/null | tr -s ' -' '\\n'",
 };
 

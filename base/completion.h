@@ -14,7 +14,7 @@
 enum completion_words {
 	COMPLETE_NOTHING,
 	COMPLETE_FILES,
-	COMPLETE_TEMPLATES, /* as "vzpkg list" prints them */
+	COMPLETE_TEMPLATES, /* as "vzpkg list -O" prints them */
 	COMPLETE_VES, /* numbers and names, as vzlist does */
 };
 

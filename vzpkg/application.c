@@ -250,7 +250,6 @@ static void take_over(struct application *application, struct template *scratch)
 int application_load_into(struct loader *loader, const struct template *template, const char *name,
 			  struct application *application)
 {
-	name += *name == '.'; /* OpenVZ's mark of a template */
 	find_levels(loader, template, name);
 	if (!loader->levels.count)
 		return no_such(loader, template, name);
@@ -260,8 +259,8 @@ int application_load_into(struct loader *loader, const struct template *template
 	return load_parts(loader, application);
 }
 
-int application_load(const struct template_source *source, const struct template *template,
-		     const char *name, struct application **ret, struct error *err)
+int application_load_named(const struct template_source *source, const struct template *template,
+			   const char *name, struct application **ret, struct error *err)
 {
 	AUTO(application_freep) struct application *application = xcalloc(1, sizeof(*application));
 	AUTO(template_freep) struct template *scratch = xcalloc(1, sizeof(*scratch));
@@ -273,6 +272,13 @@ int application_load(const struct template_source *source, const struct template
 	take_over(application, scratch);
 	*ret = steal_ptr(application);
 	return 0;
+}
+
+int application_load(const struct template_source *source, const struct template *template,
+		     const char *name, struct application **ret, struct error *err)
+{
+	/* OpenVZ's mark of a template. */
+	return application_load_named(source, template, name + (*name == '.'), ret, err);
 }
 
 void application_free(struct application *application)

@@ -23,6 +23,10 @@ bool application_has_script(enum template_script kind);
 int application_load_into(struct loader *loader, const struct template *template, const char *name,
 			  struct application *application);
 
+/* application_load() of exactly that name. */
+int application_load_named(const struct template_source *source, const struct template *template,
+			   const char *name, struct application **ret, struct error *err);
+
 /* The names that have a folder, sorted, good ones or not. */
 void application_folders(const struct strvec *levels, struct strvec *names);
 

@@ -79,7 +79,7 @@ static int visit_one(struct visit *visit, const char *name, const struct demand 
 		return 0;
 	if (strvec_contains(&visit->open, name))
 		return circle(visit, name, demand);
-	if (application_load(loader->source, loader->template, name, &application, &why) < 0)
+	if (application_load_named(loader->source, loader->template, name, &application, &why) < 0)
 		return not_loaded(visit, name, demand, &why);
 	strvec_push(&visit->open, name);
 	for (size_t i = 0; i < application->requires.count; i++) {
@@ -346,6 +346,8 @@ int application_template_load(const struct template_source *source, const char *
 		*ret = steal_ptr(template);
 		return 0;
 	}
+	/* One template, in whatever order they are named. */
+	strvec_sort(&named);
 	if (application_set_load(source, template, &named, &set, err) < 0)
 		return -1;
 	return application_merge(template, &set, &named, ret, err);

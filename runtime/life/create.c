@@ -10,6 +10,7 @@
 #include "base/conf_edit.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "image/name.h"
 #include "runtime/area/layer.h"
 #include "runtime/area/private.h"
 #include "runtime/area/template.h"
@@ -25,7 +26,9 @@ struct making {
 	const struct life *life;
 	const struct life_create *create;
 	struct held held; /* its config: the defaults, changed by what was asked for */
-	char *tarball, *ostemplate;
+	struct template_found template;
+	const char *sample; /* the name of its sample configuration; NULL: none */
+	struct strbuf sample_text;
 	struct layer layer;
 	struct id_block ids;
 	int userns;
@@ -35,8 +38,8 @@ struct making {
 static void making_release(struct making *making)
 {
 	held_release(&making->held);
-	free(making->tarball);
-	free(making->ostemplate);
+	template_found_release(&making->template);
+	strbuf_release(&making->sample_text);
 	layer_release(&making->layer);
 	id_block_release(&making->ids);
 	if (making->userns >= 0)
@@ -106,6 +109,34 @@ static int set_defaults(struct making *making, struct error *err)
 	return 0;
 }
 
+static int read_sample(struct making *making, struct error *err)
+{
+	const struct host_config *host = making->life->host;
+	const char *sample = making->create->config ?: conf_get(&host->conf, "CONFIGFILE");
+	autofree char *content = NULL;
+	if (!sample || !*sample)
+		return 0;
+	if (ve_config_sample(host, sample, &content, err) < 0)
+		return -1;
+	making->sample = sample;
+	strbuf_adds(&making->sample_text, content);
+	return 0;
+}
+
+/* The template with the applications that the sample says VEs have, to be freed. */
+static char *with_applications(const struct making *making, const char *wanted)
+{
+	AUTO(conf_release) struct conf conf = CONF_INIT;
+	AUTO(strvec_release) struct strvec words = STRVEC_INIT, names = STRVEC_INIT;
+	if (conf_parse(&conf, "", making->sample_text.text ?: "", making->sample_text.length,
+		       NULL) < 0)
+		return xstrdup(wanted); /* the mistake is said when the file is written */
+	strvec_split(&words, conf_get_default(&conf, "TEMPLATES", ""));
+	for (size_t i = 0; i < words.count; i++)
+		strvec_push(&names, words.items[i] + (words.items[i][0] == '.'));
+	return template_name_join(wanted, &names);
+}
+
 static int find_template(struct making *making, struct error *err)
 {
 	const struct host_config *host = making->life->host;
@@ -114,15 +145,17 @@ static int find_template(struct making *making, struct error *err)
 		error_set(err, ERROR_USAGE, "no template is given");
 		return error_hint(err, "use --ostemplate NAME, or set DEF_OSTEMPLATE in vz.conf");
 	}
-	return template_find(host, wanted, making->create->build, making->life->report,
-			     &making->tarball, &making->ostemplate, err);
+	autofree char *whole = with_applications(making, wanted);
+	return template_find(host, whole, making->create->build, making->life->report,
+			     &making->template, err);
 }
 
 static int check_init(const struct making *making, int tree, struct error *err)
 {
 	if (making->held.config.bundled_init || launch_find_init(tree))
 		return 0;
-	error_set(err, ERROR_NO_INIT, "the template %s has no /sbin/init", making->tarball);
+	error_set(err, ERROR_NO_INIT, "the template %s has no /sbin/init",
+		  making->template.tarball);
 	return error_hint(err, "add an init to it (in Debian: the package systemd-sysv or "
 			       "sysvinit-core), or have the VE started without services by "
 			       "--bundled-init");
@@ -193,7 +226,7 @@ static int make_overlay(struct making *making, struct error *err)
 {
 	const struct life *life = making->life;
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	if (layer_take(life->host, making->tarball, life->report, &making->layer, err) < 0)
+	if (layer_take(life->host, making->template.tarball, life->report, &making->layer, err) < 0)
 		return -1;
 	if (check_init(making, making->layer.dir, err) < 0 ||
 	    private_make_overlay(making->dir, &making->layer, err) < 0)
@@ -245,7 +278,7 @@ static int make_simfs(struct making *making, struct error *err)
 		if (shift_ids(making, tree, err) < 0)
 			return -1;
 	}
-	if (layer_unpack(making->tarball, tree,
+	if (layer_unpack(making->template.tarball, tree,
 			 making->held.config.ids_shifted ? making->userns : -1,
 			 making->life->report, digest, err) < 0)
 		return -1;
@@ -299,35 +332,27 @@ static int publish(const struct making *making, const struct strbuf *text,
 	return fsync(dir) < 0 ? error_errno(err, errno, "syncing %s", host->ve_confdir) : 0;
 }
 
-static int begin_text(const struct making *making, const char **sample, struct strbuf *text,
-		      struct error *err)
+/* OpenVZ's form, with a "." before each name. */
+static char *application_list(const struct making *making)
 {
-	const struct host_config *host = making->life->host;
-	autofree char *content = NULL;
-	*sample = making->create->config ?: conf_get(&host->conf, "CONFIGFILE");
-	if (!*sample || !**sample) {
-		*sample = NULL;
-		return 0;
-	}
-	if (ve_config_sample(host, *sample, &content, err) < 0)
-		return -1;
-	strbuf_adds(text, content);
-	return 0;
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	const struct strvec *names = &making->template.applications;
+	for (size_t i = 0; i < names->count; i++)
+		strbuf_addf(&text, "%s.%s", i ? " " : "", names->items[i]);
+	return strbuf_detach(&text);
 }
 
 static int write_config(const struct making *making, struct error *err)
 {
 	const struct ve_config *config = &making->held.config;
 	const struct life_create *create = making->create;
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	autofree char *addresses = join(create->addresses), *servers = join(create->nameservers);
+	autofree char *applications = application_list(making);
 	autofree char *ids = config->ids_shifted ? xasprintf("%u", config->ids_base) : NULL;
-	const char *sample;
-	if (begin_text(making, &sample, &text, err) < 0)
-		return -1;
 	const struct conf_change all[] = {
-		{ "OSTEMPLATE", making->ostemplate },
-		{ "ORIGIN_SAMPLE", sample },
+		{ "OSTEMPLATE", making->template.ostemplate },
+		{ "TEMPLATES", *applications ? applications : NULL },
+		{ "ORIGIN_SAMPLE", making->sample },
 		{ "VE_LAYOUT", ve_layout_name(config->layout) },
 		{ "VE_LAYER", config->layout == VE_LAYOUT_OVERLAY ? making->layer.digest : NULL },
 		{ "VE_PRIVATE", config->private_area },
@@ -347,7 +372,7 @@ static int write_config(const struct making *making, struct error *err)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (all[i].value)
 			changes[count++] = all[i];
-	return publish(making, &text, changes, count, err);
+	return publish(making, &making->sample_text, changes, count, err);
 }
 
 /* Names are looked up in all configurations, so only one may be given away at a time. */
@@ -373,7 +398,7 @@ static int create(struct making *making, struct error *err)
 	if (ve_config_exists(life->host, life->ctid))
 		return exists(making, err);
 	if (check_name(making, err) < 0 || set_defaults(making, err) < 0 ||
-	    find_template(making, err) < 0)
+	    read_sample(making, err) < 0 || find_template(making, err) < 0)
 		return -1;
 	if (make_area(making, err) == 0 && interrupt_check(err) == 0 &&
 	    write_named(making, err) == 0) {
@@ -391,6 +416,8 @@ int life_create(const struct life *life, const struct life_create *request, stru
 		.life = life,
 		.create = request,
 		.held = HELD_INIT,
+		.template = TEMPLATE_FOUND_INIT,
+		.sample_text = STRBUF_INIT,
 		.layer = LAYER_INIT,
 		.ids = ID_BLOCK_INIT,
 		.userns = -1,

@@ -1,7 +1,10 @@
 /* The text files of a template. */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "tests/fuzz/fuzz.h"
+#include "vzpkg/application.h"
 #include "vzpkg/template.h"
 
 #define CONFIG "root/toy/1/config/"
@@ -23,6 +26,13 @@ static const char *const names[] = {
 	CONFIG "gpgkeys/key.asc",
 	CONFIG "post-install",
 	CONFIG "app/web/packages",
+	CONFIG "app/web/requires",
+	CONFIG "app/web/repositories",
+	CONFIG "app/web/trust",
+	CONFIG "app/web/post-install-hn",
+	CONFIG "app/mail/packages",
+	CONFIG "app/mail/requires",
+	"root/toy/config/app/web/packages",
 	"root/toy/config/packages",
 	"root/toy/config/environment",
 	"root/toy/config/trust",
@@ -43,6 +53,33 @@ static void found(bool is_error, const char *file, unsigned line, const char *te
 	*(unsigned *)data += is_error;
 }
 
+/* What the applications do not load for is a mistake that lint explains, or one of them against the other. */
+static void try_applications(const struct template_source *source, const struct template *template,
+			     int errors)
+{
+	AUTO(strvec_release) struct strvec applications = STRVEC_INIT;
+
+	application_list(source, template, &applications);
+	for (size_t i = 0; i < applications.count; i++) {
+		AUTO(application_freep) struct application *application = NULL;
+		AUTO(application_set_release) struct application_set set = APPLICATION_SET_INIT;
+		AUTO(template_freep) struct template *merged = NULL;
+		AUTO(error_clear) struct error err = ERROR_INIT;
+		struct strvec one = { .items = &applications.items[i], .count = 1 };
+		if (application_load(source, template, applications.items[i], &application, &err) <
+			    0 ||
+		    application_set_load(source, template, &one, &set, &err) < 0) {
+			fuzz_assert(err.kind == ERROR_BAD_TEMPLATE && err.message && errors != 0);
+			continue;
+		}
+		fuzz_assert(set.count &&
+			    !strcmp(set.items[set.count - 1]->name, applications.items[i]));
+		fuzz_assert(application_merge(template, &set, &one, &merged, &err) == 0
+				    ? merged->part_count == set.count
+				    : err.kind == ERROR_BAD_TEMPLATE);
+	}
+}
+
 static void try(const struct template_source *source, const char *name)
 {
 	AUTO(error_clear) struct error err = ERROR_INIT;
@@ -55,6 +92,8 @@ static void try(const struct template_source *source, const char *name)
 	fuzz_assert(errors < 0 || (unsigned)errors == count);
 	/* Whatever does not load, lint explains. */
 	fuzz_assert(loaded == 0 || errors != 0);
+	if (loaded == 0)
+		try_applications(source, template, errors);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -206,6 +206,30 @@ static void full_names(void **state)
 	written(world, "fedora-core-4-arm64", "fedora-core-4-aarch64");
 }
 
+static void applications(void **state)
+{
+	static const struct {
+		const char *text, *name, *joined;
+		size_t count;
+	} cases[] = {
+		{ "debian-12", "debian-12", "debian-12", 0 },
+		{ "debian-12+php+nginx", "debian-12", "debian-12+nginx+php", 2 },
+		{ "debian-12+nginx+nginx", "debian-12", "debian-12+nginx", 2 },
+		{ "debian-12+", "debian-12", "debian-12+", 1 },
+		{ "++", "", "+", 2 },
+		{ "", "", "", 0 },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		AUTO(strvec_release) struct strvec words = STRVEC_INIT;
+		autofree char *name = template_name_split(cases[i].text, &words);
+		autofree char *joined = template_name_join(name, &words);
+		assert_string_equal(name, cases[i].name);
+		assert_int_equal(words.count, cases[i].count);
+		assert_string_equal(joined, cases[i].joined);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +241,7 @@ int main(void)
 		cmocka_unit_test(no_roots),
 		cmocka_unit_test_setup_teardown(releases, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_names, setup, teardown),
+		cmocka_unit_test(applications),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
