@@ -54,6 +54,9 @@ static int prepare_tree(const struct ve_spec *spec, int userns, struct rootfs *r
 static int make_mount_points(int tree, struct strvec *made, struct error *err)
 {
 	for (size_t i = 0; i < COUNT(mount_points); i++) {
+		/* A tree that is to stay as it is, and has none, has no use for it. */
+		if (made && !strcmp(mount_points[i].path, "tmp"))
+			continue;
 		int result = target_folder(tree, mount_points[i].path, mount_points[i].mode, err);
 		if (result < 0)
 			return -1;
@@ -333,12 +336,14 @@ static void close_own(struct own *own)
 	close_all((int *)own, sizeof(*own) / sizeof(int));
 }
 
-static int place_own(const struct own *own, int dev, struct error *err)
+static int place_own(const struct own *own, int dev, bool optional_tmp, struct error *err)
 {
 	if (mount_place(dev, "/dev", err) < 0 || mount_place(own->pts, "/dev/pts", err) < 0 ||
 	    mount_place(own->shm, "/dev/shm", err) < 0 ||
 	    mount_place(own->proc, "/proc", err) < 0 || mount_place(own->sys, "/sys", err) < 0 ||
-	    mount_place(own->run, "/run", err) < 0 || mount_place(own->tmp, "/tmp", err) < 0)
+	    mount_place(own->run, "/run", err) < 0)
+		return -1;
+	if ((!optional_tmp || access("/tmp", F_OK) == 0) && mount_place(own->tmp, "/tmp", err) < 0)
 		return -1;
 	if (mkdir("/run/lock", 01777) < 0 || chmod("/run/lock", 01777) < 0)
 		return error_errno(err, errno, "creating /run/lock in the VE");
@@ -484,7 +489,7 @@ static int enter_host_tools(const struct ve_spec *spec, const struct rootfs *roo
 	read_links(links);
 	int result = -1;
 	if (mount_pivot(own->root, err) == 0 && make_host_folders(err) == 0 &&
-	    place_host(root, links, err) == 0 && place_own(own, root->dev, err) == 0 &&
+	    place_host(root, links, err) == 0 && place_own(own, root->dev, false, err) == 0 &&
 	    place_tree(spec, root, err) == 0 && place_binds(spec, root, err) == 0 &&
 	    protect_proc(err) == 0)
 		result = seal_root(err);
@@ -496,7 +501,8 @@ static int enter_host_tools(const struct ve_spec *spec, const struct rootfs *roo
 static int enter_tree(const struct ve_spec *spec, const struct rootfs *root, const struct own *own,
 		      struct error *err)
 {
-	if (mount_pivot(root->tree, err) < 0 || place_own(own, root->dev, err) < 0 ||
+	if (mount_pivot(root->tree, err) < 0 ||
+	    place_own(own, root->dev, spec->root_kind == VE_ROOT_MOUNT, err) < 0 ||
 	    place_binds(spec, root, err) < 0)
 		return -1;
 	return protect_proc(err);

@@ -130,6 +130,9 @@ static int take_reply(const struct ve *ve, const struct ve_command *command, int
 {
 	struct vzinit_reply reply;
 	ssize_t size = wire_receive(ve->control, &reply, sizeof(reply), NULL, NULL);
+	if (size <= 0 && ve->confine)
+		return error_set(err, ERROR_CHILD, "what runs %s in the VE %s was killed",
+				 command->argv[0], ve->name);
 	if (size <= 0) {
 		error_set(err, ERROR_CONTAINER, "the VE %s ended while %s was running", ve->name,
 			  command->argv[0]);

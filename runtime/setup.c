@@ -15,6 +15,7 @@
 #include "base/interrupt.h"
 #include "runtime/capability.h"
 #include "runtime/confine.h"
+#include "runtime/entry.h"
 #include "runtime/namespace.h"
 #include "runtime/protocol.h"
 #include "runtime/seccomp.h"
@@ -202,6 +203,8 @@ int setup_run(void *data)
 	struct error err = ERROR_INIT;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	interrupt_reset_child();
+	if (setup->spec->root_kind == VE_ROOT_MOUNT)
+		entry_forget_caller();
 	setsid();
 	close(setup->ve->control);
 	prepare(setup, &err);

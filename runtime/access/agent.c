@@ -278,11 +278,13 @@ static int held(struct vzinit_reply *reply, const char *path, unsigned timeout_s
 	return error_hint(err, "wait until it is done, or look in the VE what it waits for");
 }
 
-static int try_lock(const struct ve *ve, const char *path, int64_t end, struct vzinit_reply *reply,
+static int try_lock(struct ve *ve, const char *path, int64_t end, struct vzinit_reply *reply,
 		    struct error *err)
 {
-	if (ask(ve, path, err) < 0 || answer(ve, end, reply, err) < 0)
+	if (ask(ve, path, err) < 0 || answer(ve, end, reply, err) < 0) {
+		ve_kill(ve); /* a late answer would be taken for one to something else */
 		return -1;
+	}
 	if (reply->kind == VZINIT_LOCKED)
 		return 1;
 	if (reply->kind == VZINIT_BUSY)

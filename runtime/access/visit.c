@@ -21,6 +21,7 @@
 #include "runtime/config/ve_config.h"
 #include "runtime/life/life.h"
 #include "runtime/life/running.h"
+#include "runtime/state.h"
 
 struct visit {
 	struct visit_spec spec;
@@ -181,13 +182,21 @@ bool visit_is_running(const struct visit *visit)
 
 /* ---- being there -------------------------------------------------------------------------------------------- */
 
+/* An init that ends has no namespaces any more from before all others in the VE are killed. In this order: what is read in /proc
+ * is of another process if that number is used again, but then ours has ended. */
+static bool is_ending(const struct running *running)
+{
+	struct pollfd polled = { .fd = running->pidfd, .events = POLLIN };
+	autofree char *path = xasprintf("/proc/%d/ns/mnt", (int)running->state.init.pid);
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 || poll(&polled, 1, 0) > 0;
+}
+
 /* Whatever went wrong: that the VE has been stopped is why. */
 static int judge(const struct visit *visit, struct error *err)
 {
-	struct pollfd polled = { .fd = visit->running.pidfd, .events = POLLIN };
-	if (!visit->is_running || poll(&polled, 1, 0) <= 0 || !polled.revents)
-		return -1;
-	if (err && err->kind == ERROR_INTERRUPTED)
+	if (!visit->is_running || (err && err->kind == ERROR_INTERRUPTED) ||
+	    !is_ending(&visit->running))
 		return -1;
 	error_set(err, ERROR_NOT_RUNNING, "the VE %u was stopped meanwhile", visit->spec.ctid);
 	return error_hint(err, "do it again: the VE need not run");
@@ -263,13 +272,15 @@ static void tidy(const struct visit *visit)
 	}
 }
 
-/* What is in the VE after a failure is not known. */
-static int leave(struct visit *visit, struct error *err)
+/* After a failure. What was ended by it is begun again by the next command. */
+static int failed(struct visit *visit, struct error *err)
 {
-	ve_freep(&visit->ve);
-	tidy(visit);
-	cleanup_close(&visit->tree);
-	visit->tree = -1;
+	if (ve_check(visit->ve, NULL) < 0) {
+		ve_freep(&visit->ve);
+		tidy(visit);
+		cleanup_close(&visit->tree);
+		visit->tree = -1;
+	}
 	return judge(visit, err);
 }
 
@@ -303,7 +314,6 @@ static int copy_script(int script, struct error *err)
 int visit_run(struct visit *visit, const struct ve_command *command, struct ve_result *ret,
 	      struct error *err)
 {
-	AUTO(error_clear) struct error why = ERROR_INIT;
 	struct ve_command own = *command;
 	autoclose int script = -1;
 	if (enter(visit, err) < 0)
@@ -314,12 +324,7 @@ int visit_run(struct visit *visit, const struct ve_command *command, struct ve_r
 			return -1;
 		own.script = script;
 	}
-	if (ve_run(visit->ve, &own, ret, &why) == 0)
-		return 0;
-	bool goes_on = why.kind == ERROR_EXEC;
-	if (err)
-		error_move(err, &why);
-	return goes_on ? -1 : leave(visit, err);
+	return ve_run(visit->ve, &own, ret, err) < 0 ? failed(visit, err) : 0;
 }
 
 int visit_call(struct visit *visit, ve_function *function, void *data, const int *keep,
@@ -328,9 +333,9 @@ int visit_call(struct visit *visit, ve_function *function, void *data, const int
 {
 	if (enter(visit, err) < 0)
 		return -1;
-	if (ve_call(visit->ve, function, data, keep, keep_count, receive, time_limit_s, err) == 0)
-		return 0;
-	return leave(visit, err);
+	if (ve_call(visit->ve, function, data, keep, keep_count, receive, time_limit_s, err) < 0)
+		return failed(visit, err);
+	return 0;
 }
 
 int visit_hold(struct visit *visit, const char *path, unsigned timeout_s, struct error *err)
@@ -339,9 +344,7 @@ int visit_hold(struct visit *visit, const char *path, unsigned timeout_s, struct
 		return 0;
 	if (enter(visit, err) < 0)
 		return -1;
-	if (agent_lock(visit->ve, path, timeout_s, err) == 0)
-		return 0;
-	return leave(visit, err);
+	return agent_lock(visit->ve, path, timeout_s, err) < 0 ? failed(visit, err) : 0;
 }
 
 /* ---- leaving ------------------------------------------------------------------------------------------------ */

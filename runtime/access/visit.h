@@ -59,8 +59,9 @@ int visit_open(const struct visit_spec *spec, struct visit **ret, struct error *
 /* Whether it ran when it was entered. */
 bool visit_is_running(const struct visit *visit);
 
-/* Its root, with nothing mounted in it but what a visit mounts in /dev, /proc, /run, /sys, /tmp and at its binds, to be read with open_in_root(); borrowed, until the visit is closed or
- * visit_run() or visit_call() has failed. Whoever reads opens with O_NONBLOCK and looks at what it is before. -1 with *err. */
+/* Its root, with nothing mounted in it but what a visit mounts on /dev, /proc, /run, /sys, /tmp and at its binds; to be read with
+ * open_in_root(), O_NONBLOCK, and a look at what it is that was opened. Borrowed, until the visit is closed or a function
+ * below has failed. -1 with *err. */
 int visit_tree(struct visit *visit, struct error *err);
 
 /*

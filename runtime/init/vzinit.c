@@ -277,6 +277,8 @@ static void adopt(struct command *command, int status, int result)
 {
 	int state = 0;
 	pid_t child;
+	prctl(PR_SET_PDEATHSIG,
+	      SIGKILL); /* somebody in the VE may kill the guest, and the command is to end with it */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if ((child = fork()) < 0)
 		fail(status, VZINIT_STEP_FORK);
