@@ -117,7 +117,8 @@ $(SAMPLES):
 # ---- tests -----------------------------------------------------------------------------------
 # tests/unit/LAYER/test_X.c (or tests/unit/vzpkg-fetch/…) links with LAYER and the layers before it. visitor.c is no test, but what
 # tests/ve/test-visit goes into VEs with.
-UNIT_SRC := $(wildcard tests/unit/*/test_*.c) tests/unit/runtime-access/visitor.c
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c) tests/unit/runtime-access/visitor.c \
+	tests/unit/vzpkg-fleet/changer.c
 UNITS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 upto = $(if $(2),$(if $(filter $(1),$(subst /,-,$(firstword $(2)))),$(firstword $(2)),$(firstword $(2)) $(call upto,$(1),$(wordlist 2,$(words $(2)),$(2)))))
 unit_libs = $(foreach layer,$(call reverse,$(call upto,$(1),$(LAYERS))),$(call layer_lib,$(layer)))
