@@ -192,7 +192,8 @@ int cache_build_from_nothing(struct cache_build *build, struct error *err)
 {
 	int64_t newest = 0;
 
-	malloc_trim(0); /* what planning has taken and left would be copied for each process that is started */
+	/* What planning has taken and left would be copied for each process that is started. */
+	malloc_trim(0);
 	if (begin(build, err) < 0 || packages_fill(build->app, build->template, &build->solved,
 						   cpu_count(), &build->packages, err) < 0)
 		return -1;
