@@ -37,8 +37,8 @@ struct slot {
 	size_t taken; /* bytes of that */
 };
 
-struct pool {
-	const struct worker_job *job;
+struct workers {
+	struct worker_job job;
 	unsigned jobs; /* slots; at least 1, at most a task each */
 	struct slot *slots;
 	struct pollfd *polls; /* of the slots in use, and one for interrupts */
@@ -98,9 +98,9 @@ static uint64_t weight_of(const struct worker_job *job, size_t index)
 }
 
 /* The share becomes smaller with what is left, so that no child is alone with much at the end. */
-static size_t take_tasks(struct pool *pool)
+static size_t take_tasks(struct workers *pool)
 {
-	const struct worker_job *job = pool->job;
+	const struct worker_job *job = &pool->job;
 	uint64_t share = job->batches ? pool->weight / (2 * pool->jobs) : 0;
 	uint64_t weight = weight_of(job, pool->next);
 	size_t count = 1;
@@ -116,13 +116,13 @@ static size_t take_tasks(struct pool *pool)
 	return count;
 }
 
-static int start(struct pool *pool, struct slot *slot, struct error *err)
+static int start(struct workers *pool, struct slot *slot, struct error *err)
 {
 	int fds[2];
 	pid_t parent = getpid();
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return error_errno(err, errno, "%s: making a pipe", pool->job->name);
+		return error_errno(err, errno, "%s: making a pipe", pool->job.name);
 	slot->first = pool->next;
 	slot->count = take_tasks(pool);
 	slot->ended = slot->taken = 0;
@@ -131,19 +131,19 @@ static int start(struct pool *pool, struct slot *slot, struct error *err)
 		int saved = errno;
 		close(fds[0]);
 		close(fds[1]);
-		return error_errno(err, saved, "%s: starting a process", pool->job->name);
+		return error_errno(err, saved, "%s: starting a process", pool->job.name);
 	}
 	if (pid == 0) {
 		close(fds[0]);
 		slot->fd = fds[1];
-		child_run(pool->job, slot, parent);
+		child_run(&pool->job, slot, parent);
 	}
 	close(fds[1]);
 	slot->pid = pid;
 	slot->fd = fds[0];
 	pool->running++;
-	if (pool->job->started)
-		pool->job->started(slot->first, pool->job->data);
+	if (pool->job.started)
+		pool->job.started(slot->first, pool->job.data);
 	return 0;
 }
 
@@ -187,15 +187,15 @@ static bool is_interrupt(int number)
 	return interrupt_pending() != 0;
 }
 
-static int ended_badly(const struct pool *pool, size_t index, int status, struct error *err)
+static int ended_badly(const struct workers *pool, size_t index, int status, struct error *err)
 {
 	if (WIFSIGNALED(status) && is_interrupt(WTERMSIG(status)))
 		return interrupt_check(err);
 	if (WIFSIGNALED(status))
 		return error_set(err, ERROR_CHILD, "%s (task %zu): the process died by SIG%s",
-				 pool->job->name, index, sigabbrev_np(WTERMSIG(status)) ?: "?");
+				 pool->job.name, index, sigabbrev_np(WTERMSIG(status)) ?: "?");
 	return error_set(err, ERROR_CHILD, "%s (task %zu): the process ended without a result",
-			 pool->job->name, index);
+			 pool->job.name, index);
 }
 
 /* The content of the next message, if it is there as a whole; behind the last one nothing may follow. */
@@ -213,10 +213,10 @@ static const char *next_message(const struct slot *slot, struct message_header *
 	return slot->received.text + slot->taken + sizeof(*header);
 }
 
-static int take_result(const struct pool *pool, struct slot *slot, const char *content,
+static int take_result(const struct workers *pool, struct slot *slot, const char *content,
 		       uint64_t size, struct error *err)
 {
-	const struct worker_job *job = pool->job;
+	const struct worker_job *job = &pool->job;
 	size_t index = slot->first + slot->ended++;
 
 	slot->taken += sizeof(struct message_header) + size;
@@ -224,7 +224,7 @@ static int take_result(const struct pool *pool, struct slot *slot, const char *c
 }
 
 /* All but the last one, and a failure: what the child says of those counts when it has ended. */
-static int take_early(const struct pool *pool, struct slot *slot, struct error *err)
+static int take_early(const struct workers *pool, struct slot *slot, struct error *err)
 {
 	struct message_header header;
 	const char *content;
@@ -237,7 +237,7 @@ static int take_early(const struct pool *pool, struct slot *slot, struct error *
 }
 
 /* The next result of a child that has ended, or its failure. */
-static const char *understand(const struct pool *pool, const struct slot *slot, int status,
+static const char *understand(const struct workers *pool, const struct slot *slot, int status,
 			      struct message_header *header, struct error *why)
 {
 	const char *content = status == 0 ? next_message(slot, header) : NULL;
@@ -252,9 +252,9 @@ static const char *understand(const struct pool *pool, const struct slot *slot, 
 }
 
 /* The child has closed its pipe. */
-static int finish(struct pool *pool, struct slot *slot, struct error *err)
+static int finish(struct workers *pool, struct slot *slot, struct error *err)
 {
-	const struct worker_job *job = pool->job;
+	const struct worker_job *job = &pool->job;
 	AUTO(error_clear) struct error why = ERROR_INIT;
 	int status = reap(slot), ret = 0;
 
@@ -276,7 +276,7 @@ static int finish(struct pool *pool, struct slot *slot, struct error *err)
 	return -1;
 }
 
-static int receive(struct pool *pool, struct slot *slot, struct error *err)
+static int receive(struct workers *pool, struct slot *slot, struct error *err)
 {
 	strbuf_reserve(&slot->received, READ_SIZE);
 	ssize_t got = read(slot->fd, slot->received.text + slot->received.length, READ_SIZE);
@@ -289,16 +289,16 @@ static int receive(struct pool *pool, struct slot *slot, struct error *err)
 	return take_early(pool, slot, err);
 }
 
-static bool may_start(const struct pool *pool)
+static bool may_start(const struct workers *pool)
 {
-	const struct worker_job *job = pool->job;
+	const struct worker_job *job = &pool->job;
 
 	if (pool->next >= job->count || interrupt_pending())
 		return false;
 	return pool->running < (job->allowed ? job->allowed(job->data) : pool->jobs);
 }
 
-static int fill_slots(struct pool *pool, struct error *err)
+static int fill_slots(struct workers *pool, struct error *err)
 {
 	for (unsigned i = 0; i < pool->jobs && may_start(pool); i++)
 		if (!pool->slots[i].pid && start(pool, &pool->slots[i], err) < 0)
@@ -306,14 +306,14 @@ static int fill_slots(struct pool *pool, struct error *err)
 	return 0;
 }
 
-static int check_signals(const struct pool *pool, struct error *err)
+static int check_signals(const struct workers *pool, struct error *err)
 {
-	if (pool->job->finish_started && interrupt_count() < 2)
+	if (pool->job.finish_started && interrupt_count() < 2)
 		return 0;
 	return interrupt_check(err);
 }
 
-static int wait_some(struct pool *pool, struct error *err)
+static int wait_some(struct workers *pool, struct error *err)
 {
 	unsigned jobs = pool->jobs;
 	for (unsigned i = 0; i < jobs; i++)
@@ -322,11 +322,11 @@ static int wait_some(struct pool *pool, struct error *err)
 			.events = POLLIN,
 		};
 	/* Of the first signal one is told once. */
-	bool heard = pool->job->finish_started && interrupt_pending();
+	bool heard = pool->job.finish_started && interrupt_pending();
 	pool->polls[jobs] = (struct pollfd){ .fd = heard ? -1 : interrupt_fd(), .events = POLLIN };
-	if (poll(pool->polls, jobs + 1, pool->job->allowed || heard ? ASK_AGAIN_MS : -1) < 0 &&
+	if (poll(pool->polls, jobs + 1, pool->job.allowed || heard ? ASK_AGAIN_MS : -1) < 0 &&
 	    errno != EINTR)
-		return error_errno(err, errno, "%s: waiting", pool->job->name);
+		return error_errno(err, errno, "%s: waiting", pool->job.name);
 	if (check_signals(pool, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < jobs; i++)
@@ -336,8 +336,28 @@ static int wait_some(struct pool *pool, struct error *err)
 	return 0;
 }
 
-static void stop_all(struct pool *pool)
+static struct workers *workers_new(const struct worker_job *job)
 {
+	unsigned jobs = job->jobs > job->count ? (unsigned)job->count : job->jobs;
+	struct workers *workers = xcalloc(1, sizeof(*workers));
+
+	workers->job = *job;
+	workers->jobs = jobs ? jobs : 1;
+	workers->slots = xcalloc(workers->jobs, sizeof(*workers->slots));
+	workers->polls = xcalloc(workers->jobs + 1, sizeof(*workers->polls));
+	for (unsigned i = 0; i < workers->jobs; i++)
+		workers->slots[i] = (struct slot){ .fd = -1, .received = STRBUF_INIT };
+	for (size_t i = 0; i < job->count; i++)
+		workers->weight += weight_of(job, i);
+	return workers;
+}
+
+void workers_stop(struct workers **workers)
+{
+	struct workers *pool = steal_ptr(*workers);
+
+	if (!pool)
+		return;
 	for (unsigned i = 0; i < pool->jobs; i++)
 		if (pool->slots[i].pid)
 			kill(pool->slots[i].pid, SIGKILL);
@@ -348,29 +368,36 @@ static void stop_all(struct pool *pool)
 	}
 	free(pool->slots);
 	free(pool->polls);
+	free(pool);
+}
+
+int workers_begin(const struct worker_job *job, struct workers **ret, struct error *err)
+{
+	*ret = workers_new(job);
+	if (fill_slots(*ret, err) == 0)
+		return 0;
+	workers_stop(ret);
+	return -1;
+}
+
+int workers_end(struct workers **workers, struct error *err)
+{
+	struct workers *pool = *workers;
+	int ret = 0;
+
+	if (!pool)
+		return 0;
+	while ((ret = fill_slots(pool, err)) == 0 && pool->running)
+		if ((ret = wait_some(pool, err)) < 0)
+			break;
+	bool left = pool->next < pool->job.count;
+	workers_stop(workers);
+	return ret == 0 && left ? interrupt_check(err) : ret;
 }
 
 int workers_run(const struct worker_job *job, struct error *err)
 {
-	unsigned jobs = job->jobs > job->count ? (unsigned)job->count : job->jobs;
-	jobs = jobs ? jobs : 1;
-	struct pool pool = {
-		.job = job,
-		.jobs = jobs,
-		.slots = xcalloc(jobs, sizeof(*pool.slots)),
-		.polls = xcalloc(jobs + 1, sizeof(*pool.polls)),
-	};
-	int ret = 0;
+	struct workers *workers = NULL;
 
-	for (unsigned i = 0; i < jobs; i++)
-		pool.slots[i] = (struct slot){ .fd = -1, .received = STRBUF_INIT };
-	for (size_t i = 0; i < job->count; i++)
-		pool.weight += weight_of(job, i);
-	while ((ret = fill_slots(&pool, err)) == 0 && pool.running)
-		if ((ret = wait_some(&pool, err)) < 0)
-			break;
-	stop_all(&pool);
-	if (ret == 0 && pool.next < job->count)
-		ret = interrupt_check(err);
-	return ret;
+	return workers_begin(job, &workers, err) < 0 ? -1 : workers_end(&workers, err);
 }

@@ -49,3 +49,14 @@ struct worker_job {
 };
 
 int workers_run(const struct worker_job *job, struct error *err);
+
+/*
+ * The same, while the caller does something else: the first tasks are started, and workers_end() starts the others and waits for all
+ * of them. `job` is copied; its data has to last. workers_stop() kills those that are left; both set *workers to NULL, which
+ * either takes for no tasks at all.
+ */
+struct workers;
+
+int workers_begin(const struct worker_job *job, struct workers **ret, struct error *err);
+int workers_end(struct workers **workers, struct error *err);
+void workers_stop(struct workers **workers);

@@ -582,6 +582,66 @@ static void what_has_begun_may_end(void **state)
 	assert_int_equal(status, 0);
 }
 
+static int number_of(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)data;
+	(void)err;
+	strbuf_addf(result, "%zu", index + 40);
+	return 0;
+}
+
+static int add_number(size_t index, void *data, const char *result, size_t size, struct error *err)
+{
+	(void)index;
+	(void)size;
+	(void)err;
+	*(unsigned long *)data += strtoul(result, NULL, 10);
+	return 0;
+}
+
+/* The caller goes on, and asks for the results later; or does not want them any more. */
+static void workers_meanwhile(void **state)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	struct workers *workers = NULL;
+	unsigned long sum = 0;
+	(void)state;
+	struct worker_job job = {
+		.name = "numbers",
+		.jobs = 2,
+		.count = 5,
+		.task = number_of,
+		.done = add_number,
+		.data = &sum,
+	};
+
+	assert_int_equal(workers_begin(&job, &workers, NULL), 0);
+	assert_non_null(workers);
+	assert_int_equal(sum, 0);
+	job.task = NULL; /* it has a copy */
+	assert_int_equal(workers_end(&workers, NULL), 0);
+	assert_null(workers);
+	assert_int_equal(sum, 40 + 41 + 42 + 43 + 44);
+	assert_int_equal(workers_end(&workers, NULL), 0);
+
+	job.task = fail_at_five;
+	job.count = 6;
+	assert_int_equal(workers_begin(&job, &workers, NULL), 0);
+	assert_int_equal(workers_end(&workers, &err), -1);
+	assert_null(workers);
+	assert_int_not_equal(err.kind, ERROR_NONE);
+
+	sum = 0;
+	job.task = number_of;
+	assert_int_equal(workers_begin(&job, &workers, NULL), 0);
+	workers_stop(&workers);
+	assert_null(workers);
+	assert_int_equal(sum, 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	workers_stop(&workers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -602,6 +662,7 @@ int main(void)
 		cmocka_unit_test(in_order_and_odd_numbers),
 		cmocka_unit_test(the_parent_stops_it),
 		cmocka_unit_test(children_die_with_their_parent),
+		cmocka_unit_test(workers_meanwhile),
 		cmocka_unit_test(locks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
