@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "vzpkg/application.h"
+#include "vzpkg/application_host.h"
 #include "vzpkg/application_record.h"
 
 /* The OS "toy" with release 1, whose application templates are in the shipped folder and in TEMPLATE ("own"), which is before it. */
@@ -201,6 +202,29 @@ static void host_scripts(void **state)
 	conf_set(&world->variables, "ALLOW_HOST_SCRIPTS", "true"); /* only "yes" is */
 	AUTO(application_freep) struct application *other = loaded(world, "web");
 	assert_true(other->host_scripts_ignored);
+}
+
+static void host_script_runs(void **state)
+{
+	struct world *world = *state;
+	AUTO(strbuf_release) struct strbuf out = STRBUF_INIT;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+
+	put(world, APP "web/pre-install-hn",
+	    "#!/bin/sh\necho \"$VEID $NAME $(pwd)\"\nenv | cut -d= -f1 | sort | xargs\n");
+	put(world, APP "web/post-install-hn", "#!/bin/sh\necho oh no >&2\nexit 3\n");
+	conf_set(&world->variables, "ALLOW_HOST_SCRIPTS", "yes");
+	AUTO(application_freep) struct application *a = loaded(world, "web");
+	struct application_host_run run = { a, SCRIPT_PRE_INSTALL, 101, "one", 0 };
+	assert_int_equal(application_host_run(&run, &out, &err), 0);
+	assert_string_equal(out.text, "101 one /\nNAME PATH PWD VEID\n"); /* PWD is sh's own */
+	run.kind = SCRIPT_POST_INSTALL;
+	assert_int_equal(application_host_run(&run, &out, &err), -1);
+	assert_int_equal(err.kind, ERROR_INSTALL);
+	assert_non_null(strstr(err.message, "post-install-hn on the host: ended with status 3"));
+	assert_non_null(strstr(err.message, "oh no"));
+	run.kind = SCRIPT_PRE_REMOVE; /* it has none */
+	assert_int_equal(application_host_run(&run, &out, &err), 0);
 }
 
 static void digests(void **state)
@@ -515,6 +539,7 @@ int main(void)
 		TEST(everything),
 		TEST(most_specific_file),
 		TEST(host_scripts),
+		TEST(host_script_runs),
 		TEST(digests),
 		TEST(names),
 		TEST(mistakes),
