@@ -1,5 +1,6 @@
 #include "vzpkg/fleet/share.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -13,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/strbuf.h"
 #include "base/worker.h"
 #include "vzpkg/cache/verify.h"
 #include "vzpkg/fleet/share_deb.h"
@@ -24,6 +26,9 @@ enum { MEMINFO_MAX = 64 << 10 };
 /* Of a package that says how large it is when it is installed, and of one that does not. Nothing is lost beyond: such a file is shown as it is. */
 enum { PLAIN_MORE = 64 << 20, PLAIN_TIMES = 2, PLAIN_TIMES_SIZE = 64 };
 
+/* Of a file's name: bytes of a word, and digits of the digest. */
+enum { WORD_MAX = 60, DIGITS = 32 };
+
 struct share {
 	struct share_spec spec;
 	char *memory, *disk; /* the two folders; "disk" is NULL while memory does */
@@ -33,14 +38,28 @@ struct share {
 	struct share_counters counters;
 };
 
+/* People see it when a package manager says what it is at. */
+static void add_readable(struct strbuf *text, const char *word)
+{
+	for (size_t i = 0; word[i] && i < WORD_MAX; i++)
+		strbuf_addc(text, isalnum((unsigned char)word[i]) || strchr("+-.~", word[i])
+					  ? word[i]
+					  : '_');
+}
+
 char *share_file(const struct share *share, const struct plan_package *package)
 {
+	struct strbuf text = STRBUF_INIT;
 	char hex[DIGEST_MAX * 2 + 1];
 	const char *dot = strrchr(package->location, '.');
 
 	(void)share;
-	return xasprintf("%s.%s", digest_hex(&package->digest, hex),
-			 dot && strcmp(dot, ".rpm") == 0 ? "rpm" : "deb");
+	add_readable(&text, package->name);
+	strbuf_addc(&text, '_');
+	add_readable(&text, package->version);
+	strbuf_addf(&text, "_%.*s.%s", DIGITS, digest_hex(&package->digest, hex),
+		    dot && strcmp(dot, ".rpm") == 0 ? "rpm" : "deb");
+	return strbuf_detach(&text);
 }
 
 /* ---- where ----------------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /*
- * Package files as VEs see them: those of any number of plans, each there once, under its digest. Verified when it is put there, and made quick to
+ * Package files as VEs see them: those of any number of plans, each there once, by its digest. Verified when it is put there, and made quick to
  * unpack: what every VE would decompress for itself is decompressed once (share_deb.h, share_rpm.h).
  *
  * The folder is on a file system of its own in memory (tmpfs), in a mount namespace of this process, so that nothing is left of it whatever ends us;
@@ -44,7 +44,7 @@ int share_add(struct share *share, const struct plan *plan, enum package_format 
 /* The folder, in this process' mount namespace; of children that are started from now on. An earlier one stays until share_free(). */
 const char *share_path(const struct share *share);
 
-/* The name in it of a package of a plan that was added: "DIGEST.deb". To be freed. */
+/* The name in it of a package of a plan that was added: "nginx_1.22.1-9_DIGEST.deb". To be freed. */
 char *share_file(const struct share *share, const struct plan_package *package);
 
 struct share_counters {

@@ -25,12 +25,16 @@
 #include "runtime/access/visit.h"
 #include "vzpkg/fleet/apply.h"
 #include "vzpkg/metadata/installed.h"
+#include "vzpkg/template_keyring.h"
 
 enum { MOST = 100 };
 
 struct changer {
 	struct host_config host;
-	struct template template;
+	struct conf variables;
+	struct template *template;
+	struct keyring *keyring;
+	struct package_keys *keys;
 	struct plan plan;
 	struct plan_repository repository;
 	struct plan_package packages[MOST];
@@ -174,7 +178,7 @@ static int read_expected(struct changer *changer, struct error *err)
 		return -1;
 	int tree = visit_tree(visit, err);
 	return tree < 0 ? -1
-			: installed_read(tree, changer->template.format, &changer->expected, err);
+			: installed_read(tree, changer->template->format, &changer->expected, err);
 }
 
 static void print_line(const char *line, void *data)
@@ -197,12 +201,29 @@ static void wait_for(const char *file)
 		usleep(10000);
 }
 
+static int load_template(struct changer *changer, const char *name, struct error *err)
+{
+	struct template_source source = { .variables = &changer->variables };
+
+	strvec_push(&source.roots, changer->host.template_dir);
+	int ret = template_load(&source, name, &changer->template, err);
+	strvec_release(&source.roots);
+	if (ret < 0 || changer->template->format == PACKAGE_DEB)
+		return ret;
+	changer->repository.packages_signed = true;
+	if (template_keyring_open(changer->template, changer->pm, &changer->keyring, err) < 0)
+		return -1;
+	return package_keys_open(changer->keyring, &changer->template->key_files, &changer->keys,
+				 err);
+}
+
 static int run(struct changer *changer, const struct strvec *words, const char *work,
 	       const char *until, struct error *err)
 {
 	struct share_spec spec = { .work_dir = work, .jobs = 2 };
 	struct apply_result result = APPLY_RESULT_INIT;
 
+	changer->job.template = changer->template;
 	if (store_open(changer->pm, &changer->store, err) < 0 || read_expected(changer, err) < 0)
 		return -1;
 	for (size_t i = 1; i < words->count; i++)
@@ -210,7 +231,8 @@ static int run(struct changer *changer, const struct strvec *words, const char *
 			return -1;
 	spec.store = changer->store;
 	if (share_open(&spec, &changer->share, err) < 0 ||
-	    share_add(changer->share, &changer->plan, changer->template.format, NULL, err) < 0)
+	    share_add(changer->share, &changer->plan, changer->template->format, changer->keys,
+		      err) < 0)
 		return -1;
 	changer->job.share = changer->share;
 	wait_for(until);
@@ -228,15 +250,14 @@ int main(int argc, char **argv)
 	static struct changer changer;
 	AUTO(strvec_release) struct strvec words = STRVEC_INIT;
 	AUTO(error_clear) struct error err = ERROR_INIT;
-	const char *conf = NULL, *libexec = NULL, *work = NULL, *until = NULL;
+	const char *conf = NULL, *libexec = NULL, *work = NULL, *until = NULL, *name = NULL;
 	struct apply_job *job = &changer.job;
-	bool rpm = false;
 	struct option_row rows[] = {
 		{ "conf", 0, OPTION_STRING, &conf, "FILE", "" },
 		{ "libexec", 0, OPTION_STRING, &libexec, "DIR", "" },
 		{ "work", 0, OPTION_STRING, &work, "DIR", "" },
 		{ "until", 0, OPTION_STRING, &until, "FILE", "" },
-		{ "rpm", 0, OPTION_FLAG, &rpm, NULL, "" },
+		{ "template", 0, OPTION_STRING, &name, "NAME", "" },
 		{ "purge", 0, OPTION_FLAG, &job->erase_config, NULL, "" },
 		{ "limit", 0, OPTION_NUMBER, &job->time_limit_s, "S", "" },
 		{ "wait", 0, OPTION_NUMBER, &job->lock_timeout_s, "S", "" },
@@ -251,8 +272,6 @@ int main(int argc, char **argv)
 	}
 	free(changer.host.libexec_dir);
 	changer.host.libexec_dir = xstrdup(libexec ?: "");
-	changer.template.format = rpm ? PACKAGE_RPM : PACKAGE_DEB;
-	changer.template.arch_word = rpm ? "x86_64" : "amd64";
 	changer.plan.packages = changer.packages;
 	changer.plan.repositories = &changer.repository;
 	changer.plan.repository_count = 1;
@@ -260,7 +279,6 @@ int main(int argc, char **argv)
 	changer.pm = dir_open(AT_FDCWD, work, true, 0755, &err);
 	job->host = &changer.host;
 	job->ctid = (unsigned)strtoul(words.items[0], NULL, 10);
-	job->template = &changer.template;
 	job->plan = &changer.plan;
 	job->difference = &changer.difference;
 	job->expected = &changer.expected;
@@ -268,9 +286,12 @@ int main(int argc, char **argv)
 	job->before = changer.before;
 	job->after = changer.after;
 	job->line = print_line;
-	int ret = changer.pm < 0 ? -1 : run(&changer, &words, work, until, &err);
+	int ret = changer.pm < 0 || load_template(&changer, name, &err) < 0
+			  ? -1
+			  : run(&changer, &words, work, until, &err);
 	share_freep(&changer.share);
 	store_freep(&changer.store);
+	package_keys_freep(&changer.keys);
 	if (ret < 0) {
 		printf("%s: %s\n", error_kind_name(err.kind), err.message);
 		printf("subject: %s\nhint: %s\n", err.subject ?: "", err.hint ?: "");
