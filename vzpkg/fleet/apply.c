@@ -65,6 +65,10 @@ const struct plan_package *applier_package_of(const struct applier *applier, con
 	const struct plan *plan = applier->job->plan;
 
 	for (size_t i = 0; i < plan->count; i++) {
+		const char *name = plan->packages[i].name;
+		/* Whoever prints a million lines shall not cost a million times all packages. */
+		if (strncmp(file, name, strlen(name)) != 0)
+			continue;
 		autofree char *own = share_file(applier->job->share, &plan->packages[i]);
 		if (strncmp(file, own, strlen(own)) == 0)
 			return &plan->packages[i];
@@ -362,8 +366,8 @@ static int open_visit(struct applier *applier, struct error *err)
 {
 	const struct apply_job *job = applier->job;
 	applier->policy = xasprintf("%s/policy-rc.d", job->host->libexec_dir);
-	applier->bind = (struct ve_bind){ .source = applier->policy,
-					  .target = "/usr/sbin/policy-rc.d" };
+	applier->bind =
+		(struct ve_bind){ .source = applier->policy, .target = "/usr/sbin/policy-rc.d" };
 	struct visit_spec spec = {
 		.host = job->host,
 		.ctid = job->ctid,

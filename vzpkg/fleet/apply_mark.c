@@ -143,6 +143,7 @@ int apply_mark_deb(struct applier *applier, struct error *err)
 	list_marks(applier, &marking);
 	if (!marking.forget.count && !marking.automatic.count)
 		return 0;
+	applier->result->changed = true;
 	if (applier_call(applier, mark_deb, &marking, NULL, 0, err) < 0)
 		return error_wrap(err, "marking dependencies");
 	return 0;

@@ -27,8 +27,10 @@ static void see_work(struct applier *applier, const char *line)
 	for (size_t i = 0; i < plan->count; i++) {
 		const char *name = plan->packages[i].name, *version = plan->packages[i].version;
 		const char *colon = strchr(version, ':');
-		autofree char *text = xasprintf("%s-%s", name, colon ? colon + 1 : version);
-		if (strncmp(line, text, strlen(text)) == 0)
+		size_t length = strlen(name);
+		version = colon ? colon + 1 : version;
+		if (strncmp(line, name, length) == 0 && line[length] == '-' &&
+		    strncmp(line + length + 1, version, strlen(version)) == 0)
 			applier_set_working_on(applier, name, strlen(name));
 	}
 }
