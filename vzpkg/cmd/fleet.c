@@ -41,8 +41,8 @@ void fleet_count_share(const struct fleet *fleet, struct share_counters *ret)
 static int fail_task(struct fleet *fleet, struct fleet_task *task, const struct error *why,
 		     struct error *err)
 {
-	return fleet_end(fleet, task, FLEET_FAILED,
-			 fleet_record_plain(task, FLEET_FAILED, why), err);
+	return fleet_end(fleet, task, FLEET_FAILED, fleet_record_plain(task, FLEET_FAILED, why),
+			 err);
 }
 
 int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, struct error *err)
@@ -64,8 +64,7 @@ int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, str
 		fleet->tasks[i].ve = &fleet->inventory.ves[i];
 	for (size_t i = 0; i < fleet->inventory.count; i++) {
 		const struct error *why = &fleet->inventory.ves[i].error;
-		if (why->kind != ERROR_NONE &&
-		    fail_task(fleet, &fleet->tasks[i], why, err) < 0)
+		if (why->kind != ERROR_NONE && fail_task(fleet, &fleet->tasks[i], why, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -118,8 +117,7 @@ static void announce(const struct fleet *fleet)
 	if (fleet->packages)
 		strbuf_addf(&text, ", %zu package%s, %.1f MB once (%.1f MB to be downloaded)",
 			    fleet->packages, fleet->packages == 1 ? "" : "s",
-			    (double)fleet->package_bytes / 1e6,
-			    (double)fleet->missing_bytes / 1e6);
+			    (double)fleet->package_bytes / 1e6, (double)fleet->missing_bytes / 1e6);
 	report_info(fleet->app->report, "%s", text.text);
 }
 
@@ -138,8 +136,7 @@ static int verdict(const struct fleet *fleet, struct error *err)
 		return 0;
 	if (fleet->inventory.count == 1) {
 		const char *hint = json_string_value(json_object_get(last, "hint"));
-		error_set(err,
-			  error_kind_parse(json_string_value(json_object_get(last, "kind"))),
+		error_set(err, error_kind_parse(json_string_value(json_object_get(last, "kind"))),
 			  "%s: %s", fleet->tasks[0].ve->title,
 			  json_string_value(json_object_get(last, "message")));
 		error_subject(err, "%s", fleet->tasks[0].ve->title);

@@ -85,8 +85,7 @@ int fleet_fetch(struct fleet *fleet, struct error *err)
 		return -1;
 	for (size_t i = 0; i < fleet->class_count; i++) {
 		struct fleet_class *class = &fleet->classes[i];
-		if (class->error.kind != ERROR_NONE ||
-		    add_class(fleet, class, &class->error) == 0)
+		if (class->error.kind != ERROR_NONE || add_class(fleet, class, &class->error) == 0)
 			continue;
 		if (class->error.kind == ERROR_INTERRUPTED) {
 			error_move(err, &class->error);

@@ -34,8 +34,8 @@ static int take_controls(struct fleet_request *request, struct error *err)
 	request->time_limit_s = TIME_LIMIT_S;
 	request->failures_limited = options->failures_max;
 	if (number("jobs", options->jobs, 1, 64, &request->jobs, err) < 0 ||
-	    number("max-failures", options->failures_max, 0, 1000000, &request->failures_max,
-		   err) < 0 ||
+	    number("max-failures", options->failures_max, 0, 1000000, &request->failures_max, err) <
+		    0 ||
 	    number("time-limit", options->time_limit, 1, 86400, &request->time_limit_s, err) < 0)
 		return -1;
 	return options->canary ? fleet_canary_parse(options->canary, request, err) : 0;
@@ -60,8 +60,9 @@ static int take_operands(struct fleet_request *request, const struct strvec *ope
 	if (!need_objects || request->objects.count)
 		return 0;
 	error_set(err, ERROR_USAGE, "%s: what?", request->command);
-	return error_hint(err, "usage: vzpkg %s VE NAME…; \"vzpkg list -A\" lists the application "
-			       "templates",
+	return error_hint(err,
+			  "usage: vzpkg %s VE NAME…; \"vzpkg list -A\" lists the application "
+			  "templates",
 			  request->command);
 }
 

@@ -52,11 +52,11 @@ json_t *fleet_record_plain(const struct fleet_task *task, enum fleet_state state
 			   const struct error *err)
 {
 	const struct fleet_ve *ve = task->ve;
-	json_t *record = json_pack("{s:o s:s? s:s s:s? s:s s:o}", "ve",
-				   ve->ctid ? json_integer(ve->ctid) : json_null(), "name",
-				   ve->name, "title", ve->title, "template",
-				   ve->template ? ve->template->text : NULL, "state",
-				   fleet_state_name(state), "packages", json_array());
+	json_t *record =
+		json_pack("{s:o s:s? s:s s:s? s:s s:o}", "ve",
+			  ve->ctid ? json_integer(ve->ctid) : json_null(), "name", ve->name,
+			  "title", ve->title, "template", ve->template ? ve->template->text : NULL,
+			  "state", fleet_state_name(state), "packages", json_array());
 	if (err)
 		json_object_set_new(record, "error", error_row(err));
 	return record;
@@ -138,8 +138,8 @@ void fleet_record_text(const struct fleet *fleet, const struct fleet_task *task,
 	strbuf_addf(text, "%s: ", task->ve->title);
 	if (error)
 		strbuf_addf(text, "failed: %s%s%s%s",
-			    json_string_value(json_object_get(error, "message")),
-			    hint ? " (" : "", hint ?: "", hint ? ")" : "");
+			    json_string_value(json_object_get(error, "message")), hint ? " (" : "",
+			    hint ?: "", hint ? ")" : "");
 	else if (task->state == FLEET_UNCHANGED)
 		strbuf_adds(text, "nothing to do");
 	else

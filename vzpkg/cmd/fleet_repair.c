@@ -32,8 +32,7 @@ int fleet_repair(struct fleet *fleet, struct error *err)
 	for (size_t i = 0; i < journal_count(journal); i++) {
 		unsigned ctid = journal_ve(journal, i);
 		AUTO(error_clear) struct error why = ERROR_INIT;
-		if (journal_state(journal, ctid) != JOURNAL_BEGUN ||
-		    repair(fleet, ctid, &why) == 0)
+		if (journal_state(journal, ctid) != JOURNAL_BEGUN || repair(fleet, ctid, &why) == 0)
 			continue;
 		if (why.kind == ERROR_INTERRUPTED) {
 			error_move(err, &why);

@@ -22,8 +22,7 @@ static void tell(const struct fleet *fleet, const struct fleet_task *task)
 		report_output(fleet->app->report, text);
 		return;
 	}
-	if (fleet->app->options.json ||
-	    (fleet->app->options.quiet && task->state != FLEET_FAILED))
+	if (fleet->app->options.json || (fleet->app->options.quiet && task->state != FLEET_FAILED))
 		return;
 	fleet_record_text(fleet, task, &line);
 	report_output(fleet->app->report, line.text);
@@ -64,8 +63,7 @@ int fleet_end(struct fleet *fleet, struct fleet_task *task, enum fleet_state sta
 		report_warning(fleet->app->report, task->ve->title,
 			       "%s: the applications are not recorded: %s", task->ve->title,
 			       why.message);
-	if (fleet->journal &&
-	    journal_note_ended(fleet->journal, task->ve->ctid, record, err) < 0)
+	if (fleet->journal && journal_note_ended(fleet->journal, task->ve->ctid, record, err) < 0)
 		return -1;
 	tell(fleet, task);
 	return 0;
@@ -80,8 +78,7 @@ static void class_text(const struct fleet_class *class, const struct fleet *flee
 		    class->template->text);
 	for (size_t i = 0, shown = 0; i < fleet->inventory.count; i++)
 		if (fleet->tasks[i].class == class)
-			strbuf_addf(text, "%s %s", shown++ ? "," : "",
-				    fleet->tasks[i].ve->title);
+			strbuf_addf(text, "%s %s", shown++ ? "," : "", fleet->tasks[i].ve->title);
 	strbuf_addc(text, '\n');
 }
 
@@ -105,8 +102,7 @@ static void change_text(const struct fleet_class *class, const struct package_ch
 
 static const struct error *class_error(const struct fleet_class *class)
 {
-	return class->metadata->error.kind != ERROR_NONE ? &class->metadata->error
-							  : &class->error;
+	return class->metadata->error.kind != ERROR_NONE ? &class->metadata->error : &class->error;
 }
 
 static json_t *class_json(const struct fleet *fleet, const struct fleet_class *class)
@@ -137,14 +133,13 @@ static json_t *counters_json(const struct fleet *fleet)
 	struct share_counters counters = { 0 };
 
 	fleet_count_share(fleet, &counters);
-	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I}", "ves",
-			 (json_int_t)fleet->inventory.count, "sets_read",
-			 (json_int_t)fleet->inventory.sets_read, "classes",
-			 (json_int_t)fleet->class_count, "solves", (json_int_t)fleet->solves,
-			 "packages", (json_int_t)fleet->packages, "package_bytes",
-			 (json_int_t)fleet->package_bytes, "downloaded_bytes",
-			 (json_int_t)fleet->missing_bytes, "decompressions",
-			 (json_int_t)counters.decompressions);
+	return json_pack(
+		"{s:I s:I s:I s:I s:I s:I s:I s:I}", "ves", (json_int_t)fleet->inventory.count,
+		"sets_read", (json_int_t)fleet->inventory.sets_read, "classes",
+		(json_int_t)fleet->class_count, "solves", (json_int_t)fleet->solves, "packages",
+		(json_int_t)fleet->packages, "package_bytes", (json_int_t)fleet->package_bytes,
+		"downloaded_bytes", (json_int_t)fleet->missing_bytes, "decompressions",
+		(json_int_t)counters.decompressions);
 }
 
 static size_t count_state(const struct fleet *fleet, enum fleet_state state)
@@ -173,10 +168,10 @@ void fleet_preview(const struct fleet *fleet, struct command_result *ret)
 			strbuf_adds(&ret->text, "  nothing to do\n");
 	}
 	for (size_t i = 0; i < fleet->inventory.count; i++)
-		json_array_append_new(rows, fleet->tasks[i].record
-						    ? json_incref(fleet->tasks[i].record)
-						    : fleet_record_plain(&fleet->tasks[i],
-									 FLEET_WAITING, NULL));
+		json_array_append_new(
+			rows, fleet->tasks[i].record
+				      ? json_incref(fleet->tasks[i].record)
+				      : fleet_record_plain(&fleet->tasks[i], FLEET_WAITING, NULL));
 	ret->json = json_pack("{s:b s:o s:o s:o}", "dry_run", 1, "ves", rows, "classes",
 			      classes_json(fleet), "counters", counters_json(fleet));
 }
@@ -189,9 +184,9 @@ void fleet_result(const struct fleet *fleet, struct command_result *ret)
 
 	for (size_t i = 0; i < fleet->inventory.count; i++) {
 		const struct fleet_task *task = &fleet->tasks[i];
-		json_array_append_new(rows, task->record ? json_incref(task->record)
-							 : fleet_record_plain(task, task->state,
-									      NULL));
+		json_array_append_new(rows, task->record
+						    ? json_incref(task->record)
+						    : fleet_record_plain(task, task->state, NULL));
 	}
 	ret->json = json_pack("{s:b s:o s:o s:o s:I s:I s:I s:I s:b}", "dry_run", 0, "ves", rows,
 			      "classes", classes_json(fleet), "counters", counters_json(fleet),

@@ -77,8 +77,7 @@ int fleet_request_parse(const json_t *json, struct fleet_request *ret, struct er
 		.failures_limited = json_is_integer(failures),
 	};
 	for (size_t i = 0; i < json_array_size(objects); i++)
-		strvec_push(&ret->objects,
-			    json_string_value(json_array_get(objects, i)) ?: "");
+		strvec_push(&ret->objects, json_string_value(json_array_get(objects, i)) ?: "");
 	return 0;
 }
 

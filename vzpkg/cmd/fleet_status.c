@@ -66,10 +66,9 @@ int fleet_status(struct app *app, const struct strvec *operands, struct command_
 	AUTO(fleet_request_release) struct fleet_request request = FLEET_REQUEST_INIT;
 	struct fleet_words words = { .ves = *operands };
 	AUTO(fleet_release)
-	struct fleet fleet = { .app = app,
-			       .request = &request,
-			       .inventory = INVENTORY_INIT,
-			       .unheard = true };
+	struct fleet fleet = {
+		.app = app, .request = &request, .inventory = INVENTORY_INIT, .unheard = true
+	};
 	size_t outdated = 0;
 
 	request.command = "status";

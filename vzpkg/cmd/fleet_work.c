@@ -165,8 +165,8 @@ static void show_progress(const struct work *work)
 
 	for (size_t i = 0; i < work->count; i++)
 		if (work->tasks[i]->begun_ms && work->tasks[i]->state == FLEET_WAITING)
-			strbuf_addf(&at_work, "%s%s", at_work.length ? ", " : "at work: ",
-				    work->tasks[i]->ve->title);
+			strbuf_addf(&at_work, "%s%s",
+				    at_work.length ? ", " : "at work: ", work->tasks[i]->ve->title);
 	report_progress(work->fleet->app->report, work->ended, at_work.text);
 }
 

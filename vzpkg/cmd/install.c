@@ -10,7 +10,8 @@ static const struct option_row options[] = {
 	FLEET_SELECTORS,
 	FLEET_OBJECTS,
 	FLEET_CONTROLS,
-	{ "force", 'f', OPTION_FLAG, &force, NULL, NULL }, /* libvzctl's; nothing is refused that it could force */
+	{ "force", 'f', OPTION_FLAG, &force, NULL,
+	  NULL }, /* libvzctl's; nothing is refused that it could force */
 	{ NULL },
 };
 

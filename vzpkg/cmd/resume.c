@@ -45,9 +45,8 @@ static int go_on(struct app *app, struct journal *journal, struct command_result
 		return -1;
 	report_info(app->report, "going on with \"vzpkg %s\": %zu of %zu VEs are left",
 		    request.command, selection.count, journal_count(journal));
-	int status = fleet_repair(&fleet, err) < 0
-			     ? -1
-			     : fleet_run(&fleet, &selection, false, ret, err);
+	int status =
+		fleet_repair(&fleet, err) < 0 ? -1 : fleet_run(&fleet, &selection, false, ret, err);
 	/* Without any work to do nobody has closed it. */
 	if (fleet.journal && status == 0)
 		journal_close(steal_ptr(fleet.journal));

@@ -175,9 +175,8 @@ static int no_such(struct fleet_ve *ve, struct error *err)
 	return error_hint(err, "\"vzlist -a\" lists the VEs and their names");
 }
 
-int inventory_take(const struct inventory_options *options,
-		   const struct fleet_selection *selection, struct inventory *ret,
-		   struct error *err)
+int inventory_take(const struct inventory_options *options, const struct fleet_selection *selection,
+		   struct inventory *ret, struct error *err)
 {
 	ret->ves = xcalloc(selection->count + 1, sizeof(*ret->ves));
 	report_phase(options->report, "reading VEs", REPORT_ITEMS, selection->count, 5);

@@ -21,7 +21,8 @@ struct fleet_ve {
 	char *name; /* NULL: it has none */
 	const struct template *template; /* of the inventory; NULL if there is an error */
 	const struct installed_set *set; /* likewise */
-	struct strvec applications; /* application templates that it has, as its configuration says */
+	struct strvec
+		applications; /* application templates that it has, as its configuration says */
 	bool running;
 	struct error error; /* it cannot be worked on */
 };
@@ -48,7 +49,6 @@ struct inventory_options {
 };
 
 /* -1 only if interrupted. */
-int inventory_take(const struct inventory_options *options,
-		   const struct fleet_selection *selection, struct inventory *ret,
-		   struct error *err);
+int inventory_take(const struct inventory_options *options, const struct fleet_selection *selection,
+		   struct inventory *ret, struct error *err);
 void inventory_release(struct inventory *inventory);

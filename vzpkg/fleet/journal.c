@@ -144,9 +144,8 @@ static int create(struct journal *journal, const char *template_dir, struct erro
 		return error_errno(err, errno, "creating %s/fleet/%s", template_dir, journal->name);
 	if (note(journal, head(journal), err) < 0)
 		return -1;
-	return fsync(journal->dir) < 0
-		       ? error_errno(err, errno, "writing %s/fleet", template_dir)
-		       : 0;
+	return fsync(journal->dir) < 0 ? error_errno(err, errno, "writing %s/fleet", template_dir)
+				       : 0;
 }
 
 int journal_begin(const char *template_dir, json_t *request, const unsigned *ctids, size_t count,
@@ -207,8 +206,8 @@ static int read_head(struct journal *journal, const json_t *line, struct error *
 	const json_t *ves = json_object_get(line, "ves");
 	json_t *request = json_object_get(line, "request");
 
-	if (json_integer_value(json_object_get(line, "schema")) != SCHEMA ||
-	    !json_is_array(ves) || !json_is_object(request)) {
+	if (json_integer_value(json_object_get(line, "schema")) != SCHEMA || !json_is_array(ves) ||
+	    !json_is_object(request)) {
 		error_set(err, ERROR_PARSE, "%s is no journal that this version can read",
 			  journal->name);
 		return error_hint(err, "the vzpkg that wrote it can; or remove it");
@@ -217,8 +216,7 @@ static int read_head(struct journal *journal, const json_t *line, struct error *
 	journal->count = json_array_size(ves);
 	journal->entries = xcalloc(journal->count + 1, sizeof(*journal->entries));
 	for (size_t i = 0; i < journal->count; i++)
-		journal->entries[i].ctid =
-			(unsigned)json_integer_value(json_array_get(ves, i));
+		journal->entries[i].ctid = (unsigned)json_integer_value(json_array_get(ves, i));
 	return 0;
 }
 
@@ -256,8 +254,8 @@ static int read_it(struct journal *journal, struct error *err)
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	bool torn;
 
-	journal->fd = openat(journal->dir, journal->name,
-			     O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	journal->fd =
+		openat(journal->dir, journal->name, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 	if (journal->fd < 0)
 		return error_errno(err, errno, "opening %s", journal->name);
 	if (file_read_fd(journal->fd, journal->name, SIZE_LIMIT, &text, err) < 0)

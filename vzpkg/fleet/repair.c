@@ -12,13 +12,17 @@ static const char lock[] = "/var/lib/dpkg/lock-frontend";
 
 static int configure(struct visit *visit, const struct repair_job *job, struct error *err)
 {
-	static const char *const argv[] = { "dpkg", "--configure", "-a", "--force-confdef",
-					    "--force-confold", NULL };
+	static const char *const argv[] = {
+		"dpkg", "--configure", "-a", "--force-confdef", "--force-confold", NULL
+	};
 	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
 					   "/sbin:/bin",
-					   "HOME=/root", "TERM=dumb", "LANG=C.UTF-8",
+					   "HOME=/root",
+					   "TERM=dumb",
+					   "LANG=C.UTF-8",
 					   "DEBIAN_FRONTEND=noninteractive",
-					   "DPKG_FRONTEND_LOCKED=1", NULL };
+					   "DPKG_FRONTEND_LOCKED=1",
+					   NULL };
 	const struct ve_command command = {
 		.argv = argv,
 		.env = env,
@@ -50,8 +54,7 @@ int repair_packages(const struct repair_job *job, struct error *err)
 	if (job->template->format != PACKAGE_DEB)
 		return 0;
 	if (visit_open(&spec, &visit, err) < 0 ||
-	    visit_hold(visit, lock, job->lock_timeout_s, err) < 0 ||
-	    configure(visit, job, err) < 0)
+	    visit_hold(visit, lock, job->lock_timeout_s, err) < 0 || configure(visit, job, err) < 0)
 		return -1;
 	return visit_close(steal_ptr(visit), err);
 }

@@ -17,7 +17,8 @@
 struct fleet_words {
 	bool all; /* each VE of the host */
 	struct strvec ves; /* words as above, each with commas between several */
-	struct strvec templates; /* OS templates as VEs have them: an architecture or a set that is not said is any */
+	struct strvec
+		templates; /* OS templates as VEs have them: an architecture or a set that is not said is any */
 	struct strvec skip; /* words as above: never these */
 };
 
@@ -27,7 +28,8 @@ struct fleet_choice {
 };
 
 struct fleet_selection {
-	struct fleet_choice *items; /* in order of their numbers, each once; those without a number first */
+	struct fleet_choice
+		*items; /* in order of their numbers, each once; those without a number first */
 	size_t count, capacity;
 };
 

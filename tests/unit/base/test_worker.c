@@ -523,8 +523,14 @@ static void a_failure_need_not_stop_the_rest(void **state)
 	(void)state;
 	struct tally tally = { 0 };
 	struct worker_job job = {
-		.name = "x", .jobs = 3, .count = 20, .task = fail_odd, .done = count_done,
-		.failed = count_failed, .started = count_started, .data = &tally,
+		.name = "x",
+		.jobs = 3,
+		.count = 20,
+		.task = fail_odd,
+		.done = count_done,
+		.failed = count_failed,
+		.started = count_started,
+		.data = &tally,
 	};
 	assert_int_equal(workers_run(&job, NULL), 0);
 	assert_int_equal(tally.done, 10);
@@ -537,8 +543,14 @@ static void no_more_are_started_than_allowed(void **state)
 	(void)state;
 	struct tally tally = { .allowed = 2 };
 	struct worker_job job = {
-		.name = "x", .jobs = 3, .count = 20, .task = fail_odd, .failed = count_failed,
-		.started = count_started, .allowed = none_after_ten, .data = &tally,
+		.name = "x",
+		.jobs = 3,
+		.count = 20,
+		.task = fail_odd,
+		.failed = count_failed,
+		.started = count_started,
+		.allowed = none_after_ten,
+		.data = &tally,
 	};
 	assert_int_equal(workers_run(&job, NULL), 0);
 	assert_int_equal(tally.started, 10);
@@ -566,8 +578,13 @@ static void what_has_begun_may_end(void **state)
 		struct error err = ERROR_INIT;
 		struct tally tally = { 0 };
 		struct worker_job job = {
-			.name = "x", .jobs = 1, .count = 2, .task = signal_and_finish,
-			.done = count_done, .started = count_started, .finish_started = true,
+			.name = "x",
+			.jobs = 1,
+			.count = 2,
+			.task = signal_and_finish,
+			.done = count_done,
+			.started = count_started,
+			.finish_started = true,
 			.data = &tally,
 		};
 		interrupt_setup();

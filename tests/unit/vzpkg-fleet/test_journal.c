@@ -98,8 +98,8 @@ static void assert_as_left(const struct journal *journal)
 	assert_int_equal(journal_state(journal, 102), JOURNAL_FAILED);
 	assert_int_equal(journal_state(journal, 103), JOURNAL_BEGUN);
 	assert_int_equal(journal_state(journal, 104), JOURNAL_WAITING);
-	assert_string_equal(
-		json_string_value(json_object_get(journal_request(journal), "verb")), "install");
+	assert_string_equal(json_string_value(json_object_get(journal_request(journal), "verb")),
+			    "install");
 }
 
 /* In a process that is killed. */

@@ -153,10 +153,8 @@ static void all_but_some(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_words),
-		cmocka_unit_test(what_is_not_there_is_kept),
-		cmocka_unit_test(none_at_all),
-		cmocka_unit_test(by_template),
+		cmocka_unit_test(by_words),     cmocka_unit_test(what_is_not_there_is_kept),
+		cmocka_unit_test(none_at_all),  cmocka_unit_test(by_template),
 		cmocka_unit_test(all_but_some),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
