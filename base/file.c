@@ -45,6 +45,18 @@ int dir_open(int dirfd, const char *path, bool create, mode_t mode, struct error
 	return fd;
 }
 
+static int open_below(int root, const char *path, struct open_how *how)
+{
+	/* EAGAIN: something was renamed meanwhile and the kernel could not be sure (openat2(2)). A
+	 * hostile VE may go on renaming for ever. */
+	for (unsigned tries = 0;; tries++) {
+		long fd = syscall(SYS_openat2, root, path, how, sizeof(*how));
+		bool again = errno == EAGAIN && tries < RENAMES_MAX;
+		if (fd >= 0 || !(again || (errno == EINTR && !interrupt_pending())))
+			return (int)fd;
+	}
+}
+
 int open_in_root(int root, const char *path, uint64_t flags, mode_t mode)
 {
 	struct open_how how = {
@@ -52,14 +64,27 @@ int open_in_root(int root, const char *path, uint64_t flags, mode_t mode)
 		.mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	/* EAGAIN: something was renamed meanwhile and the kernel could not be sure (openat2(2)). A
-	 * hostile VE may go on renaming for ever. */
-	for (unsigned tries = 0;; tries++) {
-		long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-		bool again = errno == EAGAIN && tries < RENAMES_MAX;
-		if (fd >= 0 || !(again || (errno == EINTR && !interrupt_pending())))
-			return (int)fd;
+	return open_below(root, path, &how);
+}
+
+int open_type_in_root(int root, const char *path, mode_t type)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+	};
+	autoclose int found = open_below(root, path, &how);
+	struct stat st;
+	char again[32];
+
+	if (found < 0 || fstat(found, &st) < 0)
+		return -1;
+	if ((st.st_mode & S_IFMT) != type) {
+		errno = ENODEV;
+		return -1;
 	}
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", found);
+	return open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 int file_read_fd(int fd, const char *name, size_t limit, struct strbuf *text, struct error *err)

@@ -19,6 +19,10 @@ int dir_open(int dirfd, const char *path, bool create, mode_t mode, struct error
  * out of it (openat2 with RESOLVE_IN_ROOT). Returns the descriptor or -1 with errno set. */
 int open_in_root(int root, const char *path, uint64_t flags, mode_t mode);
 
+/* The same for reading where others may put what they like: not into what is mounted below `root` (EXDEV), and only what is of `type`, S_IFREG or
+ * S_IFDIR, is opened at all (ENODEV), since opening something else may wait, or do something. */
+int open_type_in_root(int root, const char *path, mode_t type);
+
 /* Appends the whole file to `text`; more than `limit` bytes is an error that names the file. */
 int file_read(int dirfd, const char *path, size_t limit, struct strbuf *text, struct error *err);
 int file_read_fd(int fd, const char *name, size_t limit, struct strbuf *text, struct error *err);
