@@ -14,7 +14,7 @@
 struct installed_package {
 	char *name, *version, *arch;
 	struct digest digest; /* of the package file; of no kind: not known */
-	bool essential;
+	bool essential; /* deb: or Protected: its administrator may not remove it just so */
 	bool automatic; /* apt knows that nobody has asked for it; rpm does not keep that */
 	bool held; /* its administrator wants it to stay as it is (dpkg's "hold") */
 	char signer[41]; /* fingerprint of the key that signed it; "": not known */
