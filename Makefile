@@ -128,7 +128,14 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $$(call unit_libs,$$(firstword $$(subst /, 
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-units: $(UNITS)
+# Programs that tests start.
+TEST_PROGRAMS := $(B)/test/change
+
+$(B)/test/%: $(B)/obj/tests/lib/%.o $(call OBJ,vzpkg/app.c) $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+units: $(UNITS) $(TEST_PROGRAMS)
 
 # tests/fuzz/fuzz_X.c: a reader of outside bytes. "fuzz" replays inputs (SAN=1 is what makes sense); "make fuzzers" are
 # real ones, in build/fuzz, with clang; tests/fuzz/run runs those.

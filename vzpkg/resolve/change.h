@@ -20,7 +20,8 @@ enum change_verb {
 
 struct change_request {
 	enum change_verb verb;
-	const struct strvec *wishes; /* vzpkg/resolve/wish.h; empty for CHANGE_UPDATE: all packages */
+	const struct strvec
+		*wishes; /* vzpkg/resolve/wish.h; empty for CHANGE_UPDATE: all packages */
 	bool recommends; /* of packages that are new, follow Recommends */
 	bool dependants; /* CHANGE_ERASE: what needs it goes too; otherwise that is ERROR_UNSATISFIABLE, naming who needs it */
 	bool only_if_installed; /* CHANGE_UPDATE and CHANGE_ERASE: names of what is not installed are passed over */
@@ -28,7 +29,8 @@ struct change_request {
 
 /* What is to be told besides. */
 struct change_notes {
-	struct strvec asked; /* names: wished for, and installed already, but marked as automatic: to be marked as asked for */
+	struct strvec
+		asked; /* names: wished for, and installed already, but marked as automatic: to be marked as asked for */
 	struct strvec kept; /* "NAME: WHY": there is a newer version, and it stays as it is */
 };
 

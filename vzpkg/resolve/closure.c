@@ -11,6 +11,7 @@
 void closure_init(struct closure *closure, Pool *pool)
 {
 	map_init(&closure->members, pool->nsolvables);
+	map_init(&closure->kept, pool->nsolvables);
 	queue_init(&closure->order);
 	queue_init(&closure->parents);
 }
@@ -18,6 +19,7 @@ void closure_init(struct closure *closure, Pool *pool)
 void closure_release(struct closure *closure)
 {
 	map_free(&closure->members);
+	map_free(&closure->kept);
 	queue_free(&closure->order);
 	queue_free(&closure->parents);
 }
@@ -82,18 +84,38 @@ Id closure_candidate(const struct package_pool *pool, Id dependency, const Map *
 	return best;
 }
 
-static void add(struct closure *closure, Id solvable, Id parent)
+/* The installed package of that name, or 0. */
+static Id kept_of(const struct closure *closure, Pool *pool, Id solvable)
+{
+	Id name = pool_id2solvable(pool, solvable)->name, other, index;
+
+	FOR_PROVIDES(other, index, name)
+	if (MAPTST(&closure->kept, other) && pool_id2solvable(pool, other)->name == name)
+		return other;
+	return 0;
+}
+
+static void add(struct closure *closure, const struct package_pool *pool, Id solvable, Id parent)
 {
 	if (MAPTST(&closure->members, solvable))
 		return;
+	Id before = kept_of(closure, pool->pool, solvable);
+	if (before)
+		MAPCLR(&closure->members, before);
 	MAPSET(&closure->members, solvable);
 	queue_push(&closure->order, solvable);
 	queue_push(&closure->parents, parent);
 }
 
-void closure_add(struct closure *closure, Id solvable)
+void closure_keep(struct closure *closure, Id solvable)
 {
-	add(closure, solvable, 0);
+	MAPSET(&closure->kept, solvable);
+	MAPSET(&closure->members, solvable);
+}
+
+void closure_add(struct closure *closure, const struct package_pool *pool, Id solvable)
+{
+	add(closure, pool, solvable, 0);
 }
 
 static bool is_satisfied(const struct closure *closure, Pool *pool, Id dependency)
@@ -142,7 +164,7 @@ static void complete(struct closure *closure, const struct package_pool *pool, I
 		Id chosen = choose(pool, dependency, excluded);
 		if (!chosen)
 			continue;
-		add(closure, chosen, solvable);
+		add(closure, pool, chosen, solvable);
 		/* At once, before its siblings: so does apt, and what is in by then decides which
 		 * alternative is taken. */
 		complete(closure, pool, chosen, SOLVABLE_REQUIRES, excluded);
@@ -158,5 +180,7 @@ void closure_complete(struct closure *closure, const struct package_pool *pool, 
 	for (int at = 0; at < roots; at++)
 		complete(closure, pool, closure->order.elements[at], SOLVABLE_REQUIRES, excluded);
 	for (int at = 0; recommends && at < closure->order.count; at++)
-		complete(closure, pool, closure->order.elements[at], SOLVABLE_RECOMMENDS, excluded);
+		if (!kept_of(closure, pool->pool, closure->order.elements[at]))
+			complete(closure, pool, closure->order.elements[at], SOLVABLE_RECOMMENDS,
+				 excluded);
 }

@@ -12,6 +12,7 @@
 
 struct closure {
 	Map members; /* of solvables */
+	Map kept; /* of those, what is installed and stays; a package of the same name that is added takes its place */
 	Queue order; /* the same, as they were found */
 	Queue parents; /* beside it: the solvable that needs it, or 0 for a root */
 };
@@ -23,9 +24,12 @@ void closure_release(struct closure *closure);
  * provides it, then by priority, then by version. */
 Id closure_candidate(const struct package_pool *pool, Id dependency, const Map *excluded);
 
-/* Adds a root; its dependencies come with closure_complete(). */
-void closure_add(struct closure *closure, Id solvable);
+/* What is installed: dependencies that it satisfies are satisfied. */
+void closure_keep(struct closure *closure, Id solvable);
 
-/* Follows Depends and Pre-Depends, and Recommends if `recommends`. Those in `excluded` are not chosen. */
+/* Adds a root; its dependencies come with closure_complete(). */
+void closure_add(struct closure *closure, const struct package_pool *pool, Id solvable);
+
+/* Follows Depends and Pre-Depends, and Recommends if `recommends`, but not those of what takes the place of an installed package. Those in `excluded` are not chosen. */
 void closure_complete(struct closure *closure, const struct package_pool *pool, bool recommends,
 		      const Map *excluded);

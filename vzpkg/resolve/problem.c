@@ -141,3 +141,61 @@ void problems_describe(const struct package_pool *pool, Solver *solver, struct s
 	for (Id problem = 1; problem <= (Id)count; problem++)
 		describe_problem(pool, solver, problem, text);
 }
+
+/* ---- remedies ------------------------------------------------------------------------------------------ */
+
+/* "removing postfix 3.7"; false: it is no change of what is installed. */
+static bool describe_element(Pool *pool, const Solver *solver, Id what, Id with,
+			     struct strbuf *text)
+{
+	const char *between = text->length ? ", " : "";
+
+	if (what == SOLVER_SOLUTION_JOB &&
+	    (solver->job.elements[with - 1] & SOLVER_JOBMASK) == SOLVER_LOCK &&
+	    (solver->job.elements[with - 1] & SOLVER_SELECTMASK) == SOLVER_SOLVABLE)
+		strbuf_addf(text, "%sno longer holding %s", between,
+			    package_text(pool, solver->job.elements[with]));
+	else if (what > 0 && with <= 0)
+		strbuf_addf(text, "%sremoving %s", between, package_text(pool, what));
+	else if (what > 0)
+		strbuf_addf(text, "%shaving %s instead of what is installed", between,
+			    package_text(pool, with));
+	else
+		return false;
+	return true;
+}
+
+static bool describe_solution(Pool *pool, Solver *solver, Id problem, Id solution,
+			      struct strbuf *text)
+{
+	Id element = 0, what, with;
+
+	while ((element = solver_next_solutionelement(solver, problem, solution, element, &what,
+						      &with)))
+		if (!describe_element(pool, solver, what, with, text))
+			return false;
+	return true;
+}
+
+void problems_remedy(const struct package_pool *pool, Solver *solver, struct strbuf *text)
+{
+	for (Id problem = 1; problem <= (Id)solver_problem_count(solver); problem++) {
+		struct strbuf best = STRBUF_INIT;
+		unsigned best_count = 0;
+		for (Id solution = 1; solution <= (Id)solver_solution_count(solver, problem);
+		     solution++) {
+			struct strbuf line = STRBUF_INIT;
+			unsigned count = solver_solutionelement_count(solver, problem, solution);
+			if ((!best_count || count < best_count) &&
+			    describe_solution(pool->pool, solver, problem, solution, &line)) {
+				strbuf_truncate(&best, 0);
+				strbuf_addf(&best, "it would help: %s", line.text);
+				best_count = count;
+			}
+			strbuf_release(&line);
+		}
+		if (best_count)
+			add_line(text, best.text);
+		strbuf_release(&best);
+	}
+}

@@ -14,11 +14,14 @@
 #include "vzpkg/resolve/problem.h"
 #include "vzpkg/resolve/wish.h"
 
-static void resolver_init(struct resolver *resolver, const struct package_pool *pool,
-			  const struct resolve_request *request)
+void resolver_init(struct resolver *resolver, const struct package_pool *pool, Repo *installed)
 {
 	int count = pool->pool->nsolvables;
-	*resolver = (struct resolver){ .pool = pool, .request = request, .problems = STRBUF_INIT };
+	*resolver = (struct resolver){
+		.pool = pool,
+		.installed = installed,
+		.problems = STRBUF_INIT,
+	};
 	closure_init(&resolver->closure, pool->pool);
 	map_init(&resolver->asked, count);
 	map_init(&resolver->essential, count);
@@ -27,7 +30,7 @@ static void resolver_init(struct resolver *resolver, const struct package_pool *
 	queue_init(&resolver->obsoleting);
 }
 
-static void resolver_release(struct resolver *resolver)
+void resolver_release(struct resolver *resolver)
 {
 	closure_release(&resolver->closure);
 	map_free(&resolver->asked);
@@ -36,6 +39,20 @@ static void resolver_release(struct resolver *resolver)
 	queue_free(&resolver->jobs);
 	queue_free(&resolver->obsoleting);
 	strbuf_release(&resolver->problems);
+}
+
+Id resolver_installed_named(const struct resolver *resolver, Id name)
+{
+	Pool *pool = resolver->pool->pool;
+	Id solvable, index;
+
+	FOR_PROVIDES(solvable, index, name)
+	{
+		const Solvable *s = pool_id2solvable(pool, solvable);
+		if (resolver->installed && s->repo == resolver->installed && s->name == name)
+			return solvable;
+	}
+	return 0;
 }
 
 void resolver_problem(struct resolver *resolver, const char *line)
@@ -57,9 +74,8 @@ static void add_excluded(struct resolver *resolver, const char *name)
 	queue_push2(&resolver->jobs, SOLVER_LOCK | SOLVER_SOLVABLE_NAME, id);
 }
 
-static void take_request(struct resolver *resolver)
+static void take_request(struct resolver *resolver, const struct resolve_request *request)
 {
-	const struct resolve_request *request = resolver->request;
 	bool rpm = resolver->pool->metadata->template->format == PACKAGE_RPM;
 
 	for (size_t i = 0; request->excluded && i < request->excluded->count; i++)
@@ -79,9 +95,9 @@ static int unsatisfiable(const struct resolver *resolver, struct error *err)
 	return error_hint(err, "change the list of packages, or the repositories");
 }
 
-/* What apt would take is favoured, and wished for weakly: where that cannot be, libsolv decides. */
-static void favor_closure(struct resolver *resolver)
+void resolver_favor_closure(struct resolver *resolver, bool recommends)
 {
+	closure_complete(&resolver->closure, resolver->pool, recommends, &resolver->excluded);
 	for (int i = 0; i < resolver->closure.order.count; i++) {
 		Id solvable = resolver->closure.order.elements[i];
 		queue_push2(&resolver->jobs, SOLVER_FAVOR | SOLVER_SOLVABLE, solvable);
@@ -90,25 +106,25 @@ static void favor_closure(struct resolver *resolver)
 	}
 }
 
-/* "group:core" is no package. */
-static bool is_group(Pool *pool, Id solvable)
+bool resolver_is_group(Pool *pool, Id solvable)
 {
 	return strchr(pool_id2str(pool, pool_id2solvable(pool, solvable)->name), ':') != NULL;
 }
 
-static int solve(struct resolver *resolver, Queue *chosen, struct error *err)
+static int solve(struct resolver *resolver, bool recommends, Queue *chosen, struct error *err)
 {
 	Solver *solver = solver_create(resolver->pool->pool);
 	int ret = 0;
 
-	solver_set_flag(solver, SOLVER_FLAG_IGNORE_RECOMMENDED, !resolver->request->recommends);
+	solver_set_flag(solver, SOLVER_FLAG_IGNORE_RECOMMENDED, !recommends);
 	if (solver_solve(solver, &resolver->jobs) != 0) {
 		problems_describe(resolver->pool, solver, &resolver->problems);
 		ret = unsatisfiable(resolver, err);
 	} else {
 		Transaction *transaction = solver_create_transaction(solver);
 		for (int i = 0; i < transaction->steps.count; i++)
-			if (!is_group(resolver->pool->pool, transaction->steps.elements[i]))
+			if (!resolver_is_group(resolver->pool->pool,
+					       transaction->steps.elements[i]))
 				queue_push(chosen, transaction->steps.elements[i]);
 		transaction_free(transaction);
 	}
@@ -116,12 +132,13 @@ static int solve(struct resolver *resolver, Queue *chosen, struct error *err)
 	return ret;
 }
 
-static int solve_and_build(struct resolver *resolver, struct plan **ret, struct error *err)
+static int solve_and_build(struct resolver *resolver, bool recommends, struct plan **ret,
+			   struct error *err)
 {
 	Queue chosen;
 
 	queue_init(&chosen);
-	int status = solve(resolver, &chosen, err);
+	int status = solve(resolver, recommends, &chosen, err);
 	if (status == 0) {
 		struct decision decision = {
 			.pool = resolver->pool,
@@ -136,7 +153,7 @@ static int solve_and_build(struct resolver *resolver, struct plan **ret, struct 
 	return status;
 }
 
-static int in_trouble(struct package_pool *pool, struct error *err)
+int resolver_in_trouble(struct package_pool *pool, struct error *err)
 {
 	if (err)
 		error_move(err, &pool->trouble);
@@ -148,18 +165,17 @@ int resolve(struct package_pool *pool, const struct resolve_request *request, st
 {
 	AUTO(resolver_release) struct resolver resolver;
 
-	resolver_init(&resolver, pool, request);
-	take_request(&resolver);
+	resolver_init(&resolver, pool, NULL);
+	take_request(&resolver, request);
 	if (pool->trouble.kind != ERROR_NONE)
-		return in_trouble(pool, err);
+		return resolver_in_trouble(pool, err);
 	if (resolver.problems.length)
 		return unsatisfiable(&resolver, err);
-	closure_complete(&resolver.closure, pool, request->recommends, &resolver.excluded);
-	favor_closure(&resolver);
-	int status = solve_and_build(&resolver, ret, err);
+	resolver_favor_closure(&resolver, request->recommends);
+	int status = solve_and_build(&resolver, request->recommends, ret, err);
 	if (pool->trouble.kind != ERROR_NONE) {
 		plan_freep(ret);
-		return in_trouble(pool, err);
+		return resolver_in_trouble(pool, err);
 	}
 	if (status < 0)
 		return -1;

@@ -148,8 +148,7 @@ static void add_conditional(struct resolver *resolver, Id member)
 }
 
 /* Every repository may add to a group. */
-static void each_of_group(struct resolver *resolver, Id group,
-			  void (*add)(struct resolver *resolver, Id member))
+static void members_of(const struct resolver *resolver, Id group, Queue *ret)
 {
 	/* libsolv takes the mandatory packages of a group, and the groups of an environment, for its Requires, the default and conditional
 	 * packages for Recommends. */
@@ -163,44 +162,71 @@ static void each_of_group(struct resolver *resolver, Id group,
 	for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
 		solvable_lookup_deparray(pool_id2solvable(pool, solvable), kinds[kind], &members,
 					 0);
-		for (int i = 0; i < members.count; i++)
-			add(resolver, members.elements[i]);
+		queue_insertn(ret, ret->count, members.count, members.elements);
 	}
 	queue_free(&members);
 }
 
-/* As if it were in the list, which is what yum and dnf do; but one that no repository has, or that is excluded, is no mistake. */
-static void add_member(struct resolver *resolver, Id member)
+/* The packages of a group, and of all groups of an environment; false if there is none of that name. */
+static bool group_members(const struct resolver *resolver, const char *name, Queue *ret)
 {
-	if (ISRELDEP(member))
-		add_conditional(resolver, member);
-	else
-		add_named(resolver, member);
-}
-
-static void add_group_of(struct resolver *resolver, Id group)
-{
-	if (!ISRELDEP(group))
-		each_of_group(resolver, group, add_member);
-}
-
-static bool add_group(struct resolver *resolver, const char *name)
-{
-	static const struct {
-		const char *prefix;
-		void (*add)(struct resolver *resolver, Id member);
-	} kinds[] = { { "group", add_member }, { "environment", add_group_of } };
 	Pool *pool = resolver->pool->pool;
+	autofree char *group = xasprintf("group:%s", name);
+	autofree char *environment = xasprintf("environment:%s", name);
+	Id id = pool_str2id(pool, group, 0);
+	Queue groups;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		autofree char *text = xasprintf("%s:%s", kinds[i].prefix, name);
-		Id id = pool_str2id(pool, text, 0);
-		if (!id || !pool_whatprovides_ptr(pool, id)[0])
-			continue;
-		each_of_group(resolver, id, kinds[i].add);
+	if (id && pool_whatprovides_ptr(pool, id)[0]) {
+		members_of(resolver, id, ret);
 		return true;
 	}
-	return false;
+	id = pool_str2id(pool, environment, 0);
+	if (!id || !pool_whatprovides_ptr(pool, id)[0])
+		return false;
+	queue_init(&groups);
+	members_of(resolver, id, &groups);
+	for (int i = 0; i < groups.count; i++)
+		if (!ISRELDEP(groups.elements[i]))
+			members_of(resolver, groups.elements[i], ret);
+	queue_free(&groups);
+	return true;
+}
+
+/* As if each were in the list, which is what yum and dnf do; but one that no repository has, or that is excluded, is no mistake. */
+static bool add_group(struct resolver *resolver, const char *name)
+{
+	Queue members;
+
+	queue_init(&members);
+	bool found = group_members(resolver, name, &members);
+	for (int i = 0; i < members.count; i++) {
+		if (ISRELDEP(members.elements[i]))
+			add_conditional(resolver, members.elements[i]);
+		else
+			add_named(resolver, members.elements[i]);
+	}
+	queue_free(&members);
+	return found;
+}
+
+bool group_installed_rpm(struct resolver *resolver, const char *group, Queue *ret)
+{
+	Pool *pool = resolver->pool->pool;
+	Id solvable, index;
+	Queue members;
+
+	queue_init(&members);
+	bool found = group_members(resolver, group, &members);
+	for (int i = 0; i < members.count; i++) {
+		Id name = members.elements[i];
+		name = ISRELDEP(name) ? GETRELDEP(pool, name)->name : name;
+		FOR_PROVIDES(solvable, index, name)
+		if (pool_id2solvable(pool, solvable)->repo == resolver->installed &&
+		    pool_id2solvable(pool, solvable)->name == name)
+			queue_push(ret, solvable);
+	}
+	queue_free(&members);
+	return found;
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */

@@ -1,0 +1,11 @@
+/*
+ * Whether packages satisfy what others need. For vzpkg/resolve/ only.
+ */
+#pragma once
+
+#include <solv/bitmap.h>
+#include <solv/pool.h>
+#include <stdbool.h>
+
+/* Of any form, with alternatives and conditions, by the solvables in `there`. */
+bool dependency_is_met(Pool *pool, Id dependency, const Map *there);
