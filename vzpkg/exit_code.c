@@ -35,6 +35,7 @@ const struct exit_code exit_codes[] = {
 	{ ERROR_TIME_LIMIT, 81, "a time limit was reached" },
 	{ ERROR_PACKAGES, 82,
 	  "what is installed in a VE cannot be read, or is installed only in part" },
+	{ ERROR_CHANGED, 83, "a VE's packages have changed while they were being worked on" },
 	{ ERROR_NONE, 0, "success" },
 };
 
