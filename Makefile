@@ -143,7 +143,10 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_MAIN := $(if $(FUZZER),,tests/fuzz/replay.c)
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(FUZZ_SRC))
 
-$(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(call OBJ,tests/fuzz/fuzz.c $(FUZZ_MAIN)) $(ARCHIVES)
+# What reads a bundle belongs to the program, and is in no archive.
+FUZZ_OBJ_bundle := $(call OBJ,vzpkg/cmd/bundle_contents.c vzpkg/cmd/manifest.c)
+
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $$(FUZZ_OBJ_$$*) $(call OBJ,tests/fuzz/fuzz.c $(FUZZ_MAIN)) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -18,11 +18,12 @@
 #include "vzpkg/cache/workdir.h"
 #include "vzpkg/cmd/build_lock.h"
 #include "vzpkg/cmd/bundle.h"
+#include "vzpkg/cmd/bundle_contents.h"
 #include "vzpkg/cmd/manifest.h"
 #include "vzpkg/cmd/packages.h"
 #include "vzpkg/metadata/bundle.h"
 
-enum { JSON_LIMIT = 16 << 20, SCHEMA = 1 };
+enum { JSON_LIMIT = 16 << 20 };
 
 struct import {
 	struct app *app;
@@ -31,9 +32,7 @@ struct import {
 	int folder; /* the bundle, unpacked */
 	int staging; /* what is taken of it, as metadata_stage() wants it */
 	int pm; /* of that */
-	char *name; /* the template's */
-	json_t *contents; /* bundle.json */
-	bool locked, has_cache;
+	struct bundle_contents contents;
 	struct template *template;
 	bool foreign; /* the template is the bundle's */
 	struct app_plan solved;
@@ -51,16 +50,7 @@ static void import_release(struct import *import)
 			close(fd);
 	}
 	workdir_remove(&import->workdir);
-	json_decref(import->contents);
-	free(import->name);
-}
-
-static int no_bundle(const struct import *import, struct error *err, const char *why)
-{
-	error_set(err, ERROR_PARSE, "%s is not a bundle: %s", import->options->file, why);
-	error_subject(err, "%s", import->options->file);
-	return error_hint(err, "\"vzpkg bundle TEMPLATE -o FILE\" makes one; compare its check sum "
-			       "with that of the file where it was made");
+	bundle_contents_release(&import->contents);
 }
 
 /* ---- unpacking ------------------------------------------------------------------------------------------- */
@@ -103,65 +93,6 @@ static int unpack(struct import *import, struct error *err)
 			       "its check sum");
 }
 
-/* Plain files that are root's: nothing of it leads anywhere else, and nobody else can change it. */
-static int tame(const struct import *import, struct error *err)
-{
-	AUTO(walk_release) struct walk walk = WALK_INIT;
-
-	if (walk_tree(import->folder, NULL, NULL, &walk, err) < 0)
-		return -1;
-	for (size_t i = 0; i < walk.count; i++) {
-		const struct walk_entry *entry = &walk.entries[i];
-		const char *path = *entry->path ? entry->path : ".";
-		bool file = S_ISREG(entry->mode) && !entry->hardlink && !entry->linked;
-		if ((!file && !S_ISDIR(entry->mode)) || entry->xattr_count)
-			return no_bundle(import, err, "it holds other things than plain files");
-		bool script = entry->mode & 0100 && strncmp(path, "template/", 9) == 0;
-		mode_t mode = !file || script ? 0755 : 0644;
-		if (fchownat(import->folder, path, 0, 0, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    fchmodat(import->folder, path, mode, 0) < 0)
-			return error_errno(err, errno, "unpacking %s", entry->path);
-	}
-	return 0;
-}
-
-static int of_a_newer_vzpkg(const struct import *import, json_int_t schema, struct error *err)
-{
-	error_set(err, ERROR_PARSE,
-		  "%s was made by a newer vzpkg: it has form %lld, and this one knows form %d",
-		  import->options->file, (long long)schema, SCHEMA);
-	error_subject(err, "%s", import->options->file);
-	return error_hint(err, "install that vzpkg here, or make the bundle with this one");
-}
-
-static int read_contents(struct import *import, struct error *err)
-{
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	json_error_t why;
-
-	if (faccessat(import->folder, "bundle.json", F_OK, 0) < 0)
-		return no_bundle(import, err, "it has no bundle.json");
-	if (file_read(import->folder, "bundle.json", JSON_LIMIT, &text, err) < 0)
-		return -1;
-	json_t *root = json_loadb(text.text, text.length, JSON_REJECT_DUPLICATES, &why);
-	const char *kind = json_string_value(json_object_get(root, "kind"));
-	const char *name =
-		json_string_value(json_object_get(json_object_get(root, "template"), "name"));
-	json_int_t schema = json_integer_value(json_object_get(root, "schema"));
-	bool is_one = kind && strcmp(kind, "bundle") == 0;
-	bool good =
-		is_one && name && *name && *name != '.' && !strchr(name, '/') && schema == SCHEMA;
-	if (good) {
-		import->name = xstrdup(name);
-		import->locked = json_is_true(json_object_get(root, "locked"));
-		import->has_cache = json_is_true(json_object_get(root, "cache"));
-	}
-	import->contents = root;
-	if (is_one && schema > SCHEMA)
-		return of_a_newer_vzpkg(import, schema, err);
-	return good ? 0 : no_bundle(import, err, "its bundle.json is of no form that is known");
-}
-
 /* Nothing but what is verified: a cache of libsolv's or a home of GnuPG's would not be. */
 static int take_parts(struct import *import, struct error *err)
 {
@@ -186,7 +117,9 @@ static int open_bundle(struct import *import, struct error *err)
 	if (import->folder < 0)
 		return -1;
 	report_phase(import->app->report, "unpacking the bundle", REPORT_ITEMS, 0, 20);
-	if (unpack(import, err) < 0 || tame(import, err) < 0 || read_contents(import, err) < 0 ||
+	if (unpack(import, err) < 0 ||
+	    bundle_contents_read(import->folder, import->options->file, &import->contents, err) <
+		    0 ||
 	    take_parts(import, err) < 0)
 		return -1;
 	report_phase_end(import->app->report);
@@ -200,8 +133,8 @@ static int no_template(const struct import *import, struct error *err)
 	error_set(err, ERROR_NO_TEMPLATE,
 		  "%s is for the template %s, which this host does not have: there are no keys to "
 		  "verify it with",
-		  import->options->file, import->name);
-	error_subject(err, "%s", import->name);
+		  import->options->file, import->contents.template);
+	error_subject(err, "%s", import->contents.template);
 	return error_hint(err, "if you trust whoever made the bundle, --with-template takes the "
 			       "template, with the keys in it, from there");
 }
@@ -233,11 +166,11 @@ static int load_foreign(struct import *import, struct error *err)
 
 	drop_known_levels(import);
 	strvec_push(&import->app->roots, root);
-	if (app_template(import->app, import->name, &import->template, err) < 0)
+	if (app_template(import->app, import->contents.template, &import->template, err) < 0)
 		return -1;
 	import->foreign = true;
 	for (size_t i = 0; i < import->template->trust_count; i++)
-		report_warning(import->app->report, import->name,
+		report_warning(import->app->report, import->contents.template,
 			       "the bundle's own key %s is trusted from now on: compare it with "
 			       "what the distribution publishes",
 			       import->template->trust[i].fingerprint);
@@ -248,7 +181,7 @@ static int find_template(struct import *import, struct error *err)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
 
-	if (app_template(import->app, import->name, &import->template, &why) == 0)
+	if (app_template(import->app, import->contents.template, &import->template, &why) == 0)
 		return 0;
 	if (why.kind != ERROR_NO_TEMPLATE) {
 		error_move(err, &why);
@@ -300,13 +233,12 @@ static int adopt_template(const struct import *import, struct error *err)
 static int check_repositories(const struct import *import, struct error *err)
 {
 	const struct template *template = import->template;
-	const json_t *rows = json_object_get(import->contents, "repositories");
+	const struct strvec *lines = &import->contents.repositories;
 	AUTO(strbuf_release) struct strbuf theirs = STRBUF_INIT, wanted = STRBUF_INIT;
-	bool same = json_array_size(rows) == template->repository_count;
+	bool same = lines->count == template->repository_count;
 
-	for (size_t i = 0; i < json_array_size(rows); i++) {
-		const json_t *row = json_array_get(rows, i);
-		const char *text = json_string_value(json_object_get(row, "repository")) ?: "?";
+	for (size_t i = 0; i < lines->count; i++) {
+		const char *text = lines->items[i];
 		same = same && strcmp(text, template->repositories[i].text) == 0;
 		strbuf_addf(&theirs, "\n  %s", text);
 		strbuf_addf(&wanted, " --repository '%s'", text);
@@ -326,7 +258,7 @@ static int check_lock(const struct import *import, struct error *err)
 	struct app *app = import->app;
 	autofree char *own = lockfile_path(app->host.template_dir, import->template->text);
 
-	if (!import->locked && !app->locked) {
+	if (!import->contents.locked && !app->locked) {
 		app->unlocked = true;
 		return check_repositories(import, err);
 	}
@@ -390,7 +322,7 @@ static int adopt(const struct import *import, struct error *err)
 
 	if (store_open(app->pm, &store, err) < 0 ||
 	    store_adopt(store, import->packages.store, import->solved.plan, err) < 0 ||
-	    store_keep(store, import->name, import->solved.plan, err) < 0)
+	    store_keep(store, import->contents.template, import->solved.plan, err) < 0)
 		return -1;
 	if (!import->solved.lockfile && metadata_adopt(import->solved.metadata, import->pm, app->pm,
 						       app->options.timeout_s, err) < 0)
@@ -403,7 +335,7 @@ static int adopt(const struct import *import, struct error *err)
 static int bad_cache(const struct import *import, const char *why, struct error *err)
 {
 	error_set(err, ERROR_TRUST, "the cache in %s %s", import->options->file, why);
-	error_subject(err, "%s", import->name);
+	error_subject(err, "%s", import->contents.template);
 	return error_hint(err,
 			  "the file was damaged or changed: fetch it again, or leave --cache out "
 			  "and build it here");
@@ -454,7 +386,7 @@ static int take_cache(const struct import *import, int tarball, const json_t *ma
 
 	if (generation_manifest_check(manifest, "its manifest", import->template->text, err) < 0)
 		return error_wrap(err, "the cache in %s", import->options->file);
-	if (digest_fd(DIGEST_SHA256, tarball, import->name, &digest, err) < 0)
+	if (digest_fd(DIGEST_SHA256, tarball, import->contents.template, &digest, err) < 0)
 		return -1;
 	if (!is_digest_of(image, &digest))
 		return bad_cache(import, "is not what its manifest is of", err);
@@ -463,24 +395,24 @@ static int take_cache(const struct import *import, int tarball, const json_t *ma
 
 static int import_cache(const struct import *import, struct error *err)
 {
-	autofree char *tarball = xasprintf("cache/%s.tar.gz", import->name);
-	autofree char *json = xasprintf("cache/%s.manifest.json", import->name);
+	autofree char *tarball = xasprintf("cache/%s.tar.gz", import->contents.template);
+	autofree char *json = xasprintf("cache/%s.manifest.json", import->contents.template);
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC;
 
 	if (!import->options->cache) {
-		if (import->has_cache)
+		if (import->contents.has_cache)
 			report_info(import->app->report,
 				    "the cache in the bundle is left out: no signature speaks for "
 				    "it; --cache takes it");
 		return 0;
 	}
-	if (!import->has_cache) {
+	if (!import->contents.has_cache) {
 		error_set(err, ERROR_NOT_CACHED, "%s holds no cache", import->options->file);
 		return error_hint(err,
 				  "\"vzpkg --offline create-cache %s\" builds it of what was "
 				  "taken in, or \"vzpkg bundle --cache\" puts it in",
-				  import->name);
+				  import->contents.template);
 	}
 	autoclose int fd = openat(import->folder, tarball, flags);
 	if (fd < 0 || file_read(import->folder, json, JSON_LIMIT, &text, NULL) < 0)
@@ -506,6 +438,7 @@ int bundle_import(struct app *app, const struct bundle_options *options, struct 
 		.folder = -1,
 		.staging = -1,
 		.pm = -1,
+		.contents = BUNDLE_CONTENTS_INIT,
 		.solved = APP_PLAN_INIT,
 		.packages = PACKAGES_INIT,
 	};
