@@ -33,8 +33,7 @@ const struct exit_code exit_codes[] = {
 	{ ERROR_INTERRUPTED, 79, "interrupted; run it again to resume" },
 	{ ERROR_NO_SPACE, 80, "no space left" },
 	{ ERROR_TIME_LIMIT, 81, "a time limit was reached" },
-	{ ERROR_PACKAGES, 82,
-	  "what is installed in a VE cannot be read, or is installed only in part" },
+	{ ERROR_PACKAGES, 82, "what is installed in a VE is damaged or incomplete" },
 	{ ERROR_CHANGED, 83, "a VE's packages have changed while they were being worked on" },
 	{ ERROR_NONE, 0, "success" },
 };
