@@ -18,8 +18,10 @@
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/cmd/layer_users.h"
 #include "vzpkg/cmd/manifest.h"
+#include "vzpkg/cmd/ve_packages.h"
 
 static bool cached_only, summary, os_only, applications_only, old_format, old_layers;
+static bool packages_wanted, foreign_wanted;
 
 static const struct option_row options[] = {
 	{ "cached", 'c', OPTION_FLAG, &cached_only, NULL, "only templates that have a cache" },
@@ -28,6 +30,10 @@ static const struct option_row options[] = {
 	  "list the VEs that stand on another layer than their template's cache has" },
 	{ "os", 'O', OPTION_FLAG, &os_only, NULL, "only OS templates" },
 	{ "app", 'A', OPTION_FLAG, &applications_only, NULL, "only application templates" },
+	{ "packages", 'p', OPTION_FLAG, &packages_wanted, NULL,
+	  "of a VE: the packages that it has" },
+	{ "custom-pkg", 'u', OPTION_FLAG, &foreign_wanted, NULL,
+	  "of a VE: the packages that no repository has" },
 	{ "old-format", 0, OPTION_FLAG, &old_format, NULL, "of a VE: each name and its version" },
 	{ NULL },
 };
@@ -273,9 +279,14 @@ static int named(struct app *app, const char *word, struct command_result *ret, 
 	AUTO(template_freep) struct template *template = NULL;
 	autofree char *release = NULL;
 	unsigned ctid;
-	if (is_ve(app, word))
-		return ctid_find(&app->host, word, &ctid, err) < 0 ? -1
-								   : ve_rows(app, ctid, ret, err);
+	bool packages = packages_wanted || foreign_wanted;
+
+	if (packages || is_ve(app, word)) {
+		if (ctid_find(&app->host, word, &ctid, err) < 0)
+			return -1;
+		return packages ? ve_packages(app, ctid, foreign_wanted, ret, err)
+				: ve_rows(app, ctid, ret, err);
+	}
 	if (app_template(app, word, &template, err) < 0)
 		return -1;
 	rows(app, template->text, &release, ret);
@@ -297,6 +308,11 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 			return -1;
 	if (operands->count)
 		return 0;
+	if (packages_wanted || foreign_wanted) {
+		error_set(err, ERROR_USAGE, "no VE is named");
+		return error_hint(err, "\"vzlist -a\" lists the VEs; \"vzpkg resolve TEMPLATE\" "
+				       "shows the packages of a template");
+	}
 	if (template_list(&source, &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.count; i++)

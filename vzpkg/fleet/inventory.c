@@ -7,6 +7,8 @@
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 #include "runtime/access/look.h"
+#include "vzpkg/application.h"
+#include "vzpkg/application_record.h"
 
 struct inventory_set {
 	enum package_format format;
@@ -61,7 +63,7 @@ static const struct template *take_template(const struct inventory_options *opti
 	const struct template *known = loaded(inventory, name);
 	if (known)
 		return known;
-	if (template_load(options->source, name, &template, err) < 0)
+	if (application_template_load(options->source, name, &template, err) < 0)
 		return NULL;
 	if ((known = loaded(inventory, template->text)))
 		return known;
@@ -134,15 +136,6 @@ static const struct installed_set *take_set(struct inventory *inventory, int tre
 
 /* ---- VEs -------------------------------------------------------------------------------------------------------------- */
 
-static void take_applications(const struct ve_config *config, struct strvec *ret)
-{
-	AUTO(strvec_release) struct strvec words = STRVEC_INIT;
-
-	strvec_split(&words, conf_get_default(&config->conf, "TEMPLATES", ""));
-	for (size_t i = 0; i < words.count; i++)
-		strvec_push(ret, words.items[i] + (*words.items[i] == '.'));
-}
-
 static int take_ve(const struct inventory_options *options, struct inventory *inventory,
 		   struct fleet_ve *ve, struct error *err)
 {
@@ -158,7 +151,7 @@ static int take_ve(const struct inventory_options *options, struct inventory *in
 	if (opened < 0)
 		return -1;
 	ve->running = look.running;
-	take_applications(&look.config, &ve->applications);
+	application_recorded(&look.config.conf, &ve->applications);
 	const struct template *template = take_template(options, inventory, &look.config, err);
 	if (!template)
 		return -1;
