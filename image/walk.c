@@ -16,8 +16,11 @@
 #include "base/cleanup.h"
 #include "image/acl.h"
 
+enum { LIST_USUAL = 1024 };
+
 struct walker {
 	struct walk *walk;
+	int folder; /* that is the working folder now; -1: none of ours */
 	bool lightly;
 	bool (*leave_out)(const char *path, void *data);
 	void *data;
@@ -79,35 +82,51 @@ static bool is_kept(const char *name)
 	return acl_is(name) || strcmp(name, "security.capability") == 0;
 }
 
-static int read_xattrs(const struct xattr_source *from, struct walk_entry *entry)
+static ssize_t list_some(const struct xattr_source *from, char *list, size_t size)
+{
+	return from->fd >= 0 ? flistxattr(from->fd, list, size)
+			     : llistxattr(from->path, list, size);
+}
+
+/* Nearly all have none or few; the kernel clears as much memory as it is offered. */
+static ssize_t list_xattrs(const struct xattr_source *from, char list[XATTR_LIST_MAX])
+{
+	ssize_t length = list_some(from, list, LIST_USUAL);
+	return length < 0 && errno == ERANGE ? list_some(from, list, XATTR_LIST_MAX) : length;
+}
+
+/* Adds to *left_out, unless it is NULL, how many of user.* are not kept. */
+static int read_xattrs(const struct xattr_source *from, struct walk_entry *entry,
+		       uint64_t *left_out)
 {
 	char list[XATTR_LIST_MAX];
 	size_t capacity = 0;
 
-	ssize_t length = from->fd >= 0 ? flistxattr(from->fd, list, sizeof(list))
-				       : llistxattr(from->path, list, sizeof(list));
+	ssize_t length = list_xattrs(from, list);
 	if (length < 0)
 		return errno == ENOTSUP ? 0 : -1;
-	for (const char *at = list; at < list + length; at += strlen(at) + 1)
+	for (const char *at = list; at < list + length; at += strlen(at) + 1) {
 		if (is_kept(at) && add_xattr(from, at, entry, &capacity) < 0)
 			return -1;
+		if (left_out && !is_kept(at) && strncmp(at, "user.", 5) == 0)
+			++*left_out;
+	}
 	if (entry->xattr_count > 1)
 		qsort(entry->xattrs, entry->xattr_count, sizeof(*entry->xattrs), by_name);
 	return 0;
 }
 
-/* The path through /proc names the link itself, for which there is no call by descriptor. */
-static int read_xattrs_at(int dir, const char *name, struct walk_entry *entry)
+/* There is no call for a name in an open folder, nor for a link by descriptor; so the folder becomes the working folder. A path through
+ * /proc would do, too, and takes as long as all the rest. */
+static int read_xattrs_at(struct walker *walker, int dir, const char *name,
+			  struct walk_entry *entry)
 {
-	char path[PATH_MAX];
-	const struct xattr_source from = { .fd = -1, .path = path };
+	const struct xattr_source from = { .fd = -1, .path = name };
 
-	if ((size_t)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name) >=
-	    sizeof(path)) {
-		errno = ENAMETOOLONG;
+	if (walker->folder != dir && fchdir(dir) < 0)
 		return -1;
-	}
-	return read_xattrs(&from, entry);
+	walker->folder = dir;
+	return read_xattrs(&from, entry, &walker->walk->left_out);
 }
 
 static int xattrs_failed(const struct walk_entry *entry, struct error *err)
@@ -118,7 +137,7 @@ static int xattrs_failed(const struct walk_entry *entry, struct error *err)
 int walk_read_xattrs(int fd, struct walk_entry *entry, struct error *err)
 {
 	const struct xattr_source from = { .fd = fd };
-	return read_xattrs(&from, entry) < 0 ? xattrs_failed(entry, err) : 0;
+	return read_xattrs(&from, entry, NULL) < 0 ? xattrs_failed(entry, err) : 0;
 }
 
 void walk_release_xattrs(struct walk_entry *entry)
@@ -162,6 +181,7 @@ static int add_entry(struct walker *walker, int dir, const char *name, const cha
 		.gid = st->st_gid,
 		.size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0,
 		.mtime = st->st_mtim.tv_sec,
+		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
 		.ctime = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
 		.dev = st->st_dev,
 		.ino = st->st_ino,
@@ -170,7 +190,7 @@ static int add_entry(struct walker *walker, int dir, const char *name, const cha
 	if (S_ISLNK(st->st_mode) && !(entry->symlink = read_link(dir, name)))
 		return error_errno(err, errno, "reading the link %s", path);
 	entry->xattrs_later = walker->lightly && entry->size;
-	if (!entry->xattrs_later && read_xattrs_at(dir, name, entry) < 0)
+	if (!entry->xattrs_later && read_xattrs_at(walker, dir, name, entry) < 0)
 		return xattrs_failed(entry, err);
 	return 0;
 }
@@ -197,7 +217,9 @@ static int visit(struct walker *walker, int dir, const char *name, const char *p
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return error_errno(err, errno, "opening %s", path);
-	return walk_folder(walker, fd, path, err);
+	int ret = walk_folder(walker, fd, path, err);
+	walker->folder = -1;
+	return ret;
 }
 
 /* Takes `fd` over. */
@@ -257,9 +279,8 @@ static void find_hardlinks(struct walk *walk)
 	free(linked);
 }
 
-static int walk_all(struct walker *walker, int tree, struct error *err)
+static int walk_from(struct walker *walker, int tree, struct error *err)
 {
-	struct walk *walk = walker->walk;
 	struct stat st;
 	int fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -273,7 +294,18 @@ static int walk_all(struct walker *walker, int tree, struct error *err)
 		close(fd);
 		return -1;
 	}
-	if (walk_folder(walker, fd, "", err) < 0)
+	return walk_folder(walker, fd, "", err);
+}
+
+static int walk_all(struct walker *walker, int tree, struct error *err)
+{
+	struct walk *walk = walker->walk;
+	autoclose int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int ret = walk_from(walker, tree, err);
+
+	if (before >= 0 && fchdir(before) < 0 && ret == 0)
+		ret = error_errno(err, errno, "returning to the working folder");
+	if (ret < 0)
 		return -1;
 	qsort(walk->entries, walk->count, sizeof(*walk->entries), by_path);
 	find_hardlinks(walk);
@@ -283,7 +315,7 @@ static int walk_all(struct walker *walker, int tree, struct error *err)
 int walk_tree(int tree, bool (*leave_out)(const char *path, void *data), void *data,
 	      struct walk *walk, struct error *err)
 {
-	struct walker walker = { .walk = walk, .leave_out = leave_out, .data = data };
+	struct walker walker = { .walk = walk, .folder = -1, .leave_out = leave_out, .data = data };
 	return walk_all(&walker, tree, err);
 }
 
@@ -292,6 +324,7 @@ int walk_tree_lightly(int tree, bool (*leave_out)(const char *path, void *data),
 {
 	struct walker walker = {
 		.walk = walk,
+		.folder = -1,
 		.lightly = true,
 		.leave_out = leave_out,
 		.data = data,

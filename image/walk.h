@@ -25,6 +25,7 @@ struct walk_entry {
 	gid_t gid;
 	uint64_t size; /* bytes; 0 unless a regular file that is not a link to another */
 	int64_t mtime; /* Unix seconds */
+	uint32_t mtime_ns; /* … and what is beyond them */
 	int64_t ctime; /* when it last changed in any way, nanoseconds */
 	char *symlink; /* target, or NULL */
 	const char *hardlink; /* path of the first entry of the same file, or NULL */
@@ -40,12 +41,13 @@ struct walk {
 	struct walk_entry *entries;
 	size_t count, capacity;
 	uint64_t nodes; /* device nodes and sockets that were passed over */
+	uint64_t left_out; /* extended attributes in user.* that were */
 };
 
 #define WALK_INIT ((struct walk){ 0 })
 
 /* Lists the tree below the folder `tree`. Entries for whose path leave_out() is true are passed over,
- * folders with all in them; it may be NULL. */
+ * folders with all in them; it may be NULL. The working folder is another one meanwhile. */
 int walk_tree(int tree, bool (*leave_out)(const char *path, void *data), void *data,
 	      struct walk *walk, struct error *err);
 
