@@ -11,6 +11,7 @@ struct member_compressor {
 	struct libdeflate_compressor *deflate;
 	struct mac tar; /* of the last member, if there was a cache */
 	bool found; /* … and it came from the cache */
+	bool unpacked; /* … where it was known to be good */
 };
 
 struct member_compressor *member_compressor_new(int tree, int64_t epoch, struct error *err)
@@ -77,10 +78,11 @@ int member_compress(struct member_compressor *compressor, const struct walk *wal
 		return -1;
 	if (!gzip)
 		return 0;
-	compressor->found = false;
+	compressor->found = compressor->unpacked = false;
 	if (cache) {
 		member_cache_key(cache, tar, &compressor->tar);
-		compressor->found = member_cache_find(cache, &compressor->tar, gzip);
+		compressor->found =
+			member_cache_find(cache, &compressor->tar, gzip, &compressor->unpacked);
 	}
 	return compressor->found ? 0 : compress(compressor, tar, gzip, err);
 }
@@ -89,5 +91,10 @@ void member_compressor_keep(struct member_compressor *compressor, struct member_
 			    const struct strbuf *gzip)
 {
 	if (!compressor->found)
-		member_cache_append(cache, &compressor->tar, gzip, NULL);
+		member_cache_append(cache, &compressor->tar, gzip, false, NULL);
+}
+
+bool member_compressor_unpacked(const struct member_compressor *compressor)
+{
+	return compressor->unpacked;
 }

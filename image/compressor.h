@@ -31,6 +31,9 @@ int member_compress(struct member_compressor *compressor, const struct walk *wal
 		    const struct member *member, const struct member_cache *cache,
 		    struct strbuf *tar, struct strbuf *gzip, struct error *err);
 
+/* What the last member_compress() made came from the cache, where it was known that the tar bytes can be got out of it. */
+bool member_compressor_unpacked(const struct member_compressor *compressor);
+
 /* Appends what the last member_compress() made to the cache, unless it came from there. */
 void member_compressor_keep(struct member_compressor *compressor, struct member_cache *cache,
 			    const struct strbuf *gzip);

@@ -15,11 +15,13 @@
 struct record_head {
 	struct mac tar;
 	uint32_t size; /* bytes that follow */
+	uint32_t unpacked; /* 1: they have been */
 };
 
 struct record {
 	struct mac tar;
 	uint32_t size;
+	bool unpacked;
 	off_t offset;
 	UT_hash_handle hh;
 };
@@ -76,10 +78,14 @@ void member_cache_key(const struct member_cache *cache, const struct strbuf *tar
 }
 
 int member_cache_append(struct member_cache *cache, const struct mac *tar,
-			const struct strbuf *gzip, struct error *err)
+			const struct strbuf *gzip, bool unpacked, struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	struct record_head head = { .tar = *tar, .size = (uint32_t)gzip->length };
+	struct record_head head = {
+		.tar = *tar,
+		.size = (uint32_t)gzip->length,
+		.unpacked = unpacked,
+	};
 
 	strbuf_add(&text, &head, sizeof(head));
 	strbuf_add(&text, gzip->text, gzip->length);
@@ -96,6 +102,7 @@ static void add_record(struct member_cache *cache, const struct record_head *hea
 	record = xcalloc(1, sizeof(*record));
 	record->tar = head->tar;
 	record->size = head->size;
+	record->unpacked = head->unpacked;
 	record->offset = offset;
 	HASH_ADD(hh, cache->records, tar, sizeof(record->tar), record);
 }
@@ -122,7 +129,8 @@ int member_cache_load(struct member_cache *cache, struct error *err)
 	return 0;
 }
 
-bool member_cache_find(const struct member_cache *cache, const struct mac *tar, struct strbuf *gzip)
+bool member_cache_find(const struct member_cache *cache, const struct mac *tar, struct strbuf *gzip,
+		       bool *ret_unpacked)
 {
 	struct record *record;
 
@@ -139,5 +147,6 @@ bool member_cache_find(const struct member_cache *cache, const struct mac *tar, 
 	}
 	gzip->length += record->size;
 	gzip->text[gzip->length] = '\0';
+	*ret_unpacked = record->unpacked;
 	return true;
 }

@@ -45,6 +45,7 @@ const char *image_compressor(bool single_member)
 void image_packed_release(struct image_packed *packed)
 {
 	free(packed->member_sizes);
+	free(packed->member_unpacked);
 	*packed = IMAGE_PACKED_INIT;
 }
 
@@ -69,8 +70,12 @@ static int produce(void *state, void *data, size_t index, struct piece *piece, s
 {
 	struct packer *packer = data;
 	struct strbuf *gzip = packer->pack->single_member ? NULL : &piece->gzip;
-	return member_compress(state, &packer->walk, &packer->members[index], packer->pack->cache,
-			       &piece->tar, gzip, err);
+	if (member_compress(state, &packer->walk, &packer->members[index], packer->pack->cache,
+			    &piece->tar, gzip, err) < 0)
+		return -1;
+	if (gzip)
+		packer->packed->member_unpacked[index] = member_compressor_unpacked(state);
+	return 0;
 }
 
 /* ---- in order ------------------------------------------------------------------------------------- */
@@ -226,8 +231,10 @@ int image_pack(const struct image_pack *pack, int fd, const char *name, struct i
 	if (pack->live)
 		packer.changed = xcalloc(packer.walk.count, 1);
 	report_total(pack->report, tar_size_guess(&packer.walk));
-	if (!pack->single_member)
+	if (!pack->single_member) {
 		ret->member_sizes = xcalloc(packer.member_count, sizeof(*ret->member_sizes));
+		ret->member_unpacked = xcalloc(packer.member_count, sizeof(*ret->member_unpacked));
+	}
 	int status = pack->single_member ? run_single(&packer, err) : run_pipeline(&packer, err);
 	if (status < 0)
 		return error_wrap(err, "packing %s", name);

@@ -53,6 +53,7 @@ struct image_packed {
 	uint64_t nodes_dropped; /* device nodes and sockets that were left out */
 	uint64_t changed; /* files of a live tree that have changed their size, or are gone */
 	uint32_t *member_sizes; /* bytes in the file; NULL for a single member */
+	bool *member_unpacked; /* it was unpacked before it was put there once more; NULL likewise */
 };
 
 #define IMAGE_PACKED_INIT ((struct image_packed){ 0 })
@@ -67,7 +68,7 @@ int image_pack(const struct image_pack *pack, int fd, const char *name, struct i
 	       struct error *err);
 
 /*
- * Reads the file back from offset 0: its digest, so that it is what was written; every member's CRC, so that it
+ * Reads the file back from offset 0: its digest, so that it is what was written; the CRC of every member that nobody has unpacked yet, so that it
  * becomes what was compressed; the size of the tar, and its end-of-archive blocks.
  * A multi-member gzip cut at a member border looks whole to gzip -t and tar; it does not to this.
  */

@@ -147,7 +147,7 @@ static void keep_member(void *data, const struct strbuf *tar, const struct strbu
 	struct unpack_stream *stream = data;
 	struct mac mac;
 	member_cache_key(stream->cache, tar, &mac);
-	member_cache_append(stream->cache, &mac, gzip, NULL);
+	member_cache_append(stream->cache, &mac, gzip, true, NULL);
 }
 
 static int decompress(struct unpack_stream *stream)

@@ -22,8 +22,11 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "image/check.h"
+#include "image/copy.h"
 #include "image/pack.h"
 #include "image/precompress.h"
+#include "image/settle.h"
 #include "image/tar_writer.h"
 
 enum { EPOCH = 1700000000, EARLIER = 1600000000 };
@@ -566,6 +569,7 @@ static void a_member_is_what_was_kept(void **state)
 	AUTO(strbuf_release) struct strbuf kept = STRBUF_INIT, found = STRBUF_INIT;
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	struct mac key, other;
+	bool unpacked = false;
 
 	strbuf_adds(&kept, "gzip");
 	assert_int_equal(member_cache_new(fixture->dir, &cache, NULL), 0);
@@ -573,12 +577,13 @@ static void a_member_is_what_was_kept(void **state)
 	member_cache_key(cache, &text, &other);
 	text.text[0] = 't', text.text[2] = 'r';
 	member_cache_key(cache, &text, &key);
-	assert_int_equal(member_cache_append(cache, &key, &kept, NULL), 0);
-	assert_false(member_cache_find(cache, &key, &found));
+	assert_int_equal(member_cache_append(cache, &key, &kept, true, NULL), 0);
+	assert_false(member_cache_find(cache, &key, &found, &unpacked));
 	assert_int_equal(member_cache_load(cache, NULL), 0);
-	assert_true(member_cache_find(cache, &key, &found));
+	assert_true(member_cache_find(cache, &key, &found, &unpacked));
 	assert_string_equal(found.text, "gzip");
-	assert_false(member_cache_find(cache, &other, &found));
+	assert_true(unpacked);
+	assert_false(member_cache_find(cache, &other, &found, &unpacked));
 }
 
 /* A writer that is killed in the middle of a record, and one after it. */
@@ -588,6 +593,7 @@ static void a_cut_member_is_not_continued(void **state)
 	AUTO(member_cache_freep) struct member_cache *cache = NULL;
 	AUTO(strbuf_release) struct strbuf kept = STRBUF_INIT, found = STRBUF_INIT;
 	struct mac cut = { "cut" }, whole = { "whole" };
+	bool unpacked = true;
 	int status;
 
 	for (int i = 0; i < 1000; i++)
@@ -597,17 +603,198 @@ static void a_cut_member_is_not_continued(void **state)
 	if (writer == 0) {
 		struct rlimit room = { 2000, 2000 };
 		setrlimit(RLIMIT_FSIZE, &room);
-		member_cache_append(cache, &cut, &kept, NULL);
+		member_cache_append(cache, &cut, &kept, false, NULL);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(writer, &status, 0), writer);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(member_cache_load(cache, NULL), 0);
-	assert_int_equal(member_cache_append(cache, &whole, &kept, NULL), 0);
+	assert_int_equal(member_cache_append(cache, &whole, &kept, false, NULL), 0);
 	assert_int_equal(member_cache_load(cache, NULL), 0);
-	assert_false(member_cache_find(cache, &cut, &found));
-	assert_true(member_cache_find(cache, &whole, &found));
+	assert_false(member_cache_find(cache, &cut, &found, &unpacked));
+	assert_true(member_cache_find(cache, &whole, &found, &unpacked));
 	assert_string_equal(found.text, kept.text);
+	assert_false(unpacked);
+}
+
+/* ---- a tree and its tarball stand for each other -------------------------------------------------------------------- */
+
+static int check(int fd, int tree, struct member_cache *cache, struct digest *digest,
+		 struct error *err)
+{
+	const struct image_check job = {
+		.fd = fd,
+		.name = "checked",
+		.tree = tree,
+		.epoch = EPOCH,
+		.cache = cache,
+	};
+	return image_check(&job, digest, err);
+}
+
+static void expect_other(int fd, int tree)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	struct digest digest;
+	assert_int_equal(check(fd, tree, NULL, &digest, &err), -1);
+	assert_int_equal(err.kind, ERROR_TRUST);
+}
+
+static int copy_of(struct fixture *fixture, const char *name, unsigned jobs)
+{
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	int copy = dir_open(fixture->dir, name, true, 0755, NULL);
+	if (tree_copy(fixture->tree, copy, jobs, &err) < 0)
+		fail_msg("%s", err.message);
+	return copy;
+}
+
+static void a_copy_is_the_same_tree(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	autoclose int fd = pack(fixture, "of-copy", 2, false, &packed);
+	for (unsigned jobs = 1; jobs <= 3; jobs++) {
+		autofree char *name = xasprintf("copy%u", jobs);
+		autoclose int copy = copy_of(fixture, name, jobs);
+		struct digest digest;
+		struct stat a, b;
+		assert_int_equal(check(fd, copy, NULL, &digest, NULL), 0);
+		assert_true(digest_equal(&digest, &packed.gzip));
+		assert_attributes(copy);
+		assert_int_equal(fstatat(copy, "a-link", &a, 0), 0);
+		assert_int_equal(fstatat(copy, "usr/bin/small", &b, 0), 0);
+		assert_int_equal(a.st_ino, b.st_ino);
+		/* What a tarball does not have of it. */
+		assert_int_equal(fstatat(fixture->tree, "usr/bin/exact", &a, 0), 0);
+		assert_int_equal(fstatat(copy, "usr/bin/exact", &b, 0), 0);
+		assert_int_equal(b.st_mtim.tv_nsec, a.st_mtim.tv_nsec);
+		assert_true(b.st_mtim.tv_sec > EPOCH && b.st_ino != a.st_ino);
+		assert_int_equal(tree_remove(fixture->dir, name, NULL), 0);
+	}
+}
+
+static void a_copy_that_fails_says_where(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	autoclose int copy = dir_open(fixture->dir, "occupied", true, 0755, NULL);
+	assert_int_equal(mkdirat(copy, "usr", 0755), 0);
+	assert_int_equal(tree_copy(fixture->tree, copy, 2, &err), -1);
+	assert_non_null(strstr(err.message, "/usr"));
+	assert_int_equal(tree_remove(fixture->dir, "occupied", NULL), 0);
+}
+
+static void what_differs_from_its_tarball_is_found(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	autoclose int fd = pack(fixture, "of-other", 2, false, &packed);
+	autoclose int copy = copy_of(fixture, "differing", 2);
+	struct digest digest;
+
+	assert_int_equal(fchmodat(copy, "none", 0600, 0), 0);
+	expect_other(fd, copy);
+	assert_int_equal(fchmodat(copy, "none", 0644, 0), 0);
+	put(copy, "one-more", 1, 1);
+	expect_other(fd, copy);
+	assert_int_equal(unlinkat(copy, "one-more", 0), 0);
+	assert_int_equal(unlinkat(copy, "usr/file007", 0), 0);
+	expect_other(fd, copy);
+	put(copy, "usr/file007", 7 * 37, 8);
+	set_time(copy, "usr/file007", EARLIER + 7);
+	set_time(copy, "usr", EPOCH);
+	expect_other(fd, copy);
+	assert_int_equal(unlinkat(copy, "usr/file007", 0), 0);
+	put(copy, "usr/file007", 7 * 37, 7);
+	set_time(copy, "usr/file007", EARLIER + 7);
+	struct stat st;
+	assert_int_equal(fstatat(fixture->tree, "usr", &st, 0), 0);
+	set_time(copy, "usr", st.st_mtim.tv_sec);
+	set_time(copy, ".", st.st_mtim.tv_sec);
+	assert_int_equal(check(fd, copy, NULL, &digest, NULL), 0);
+
+	char byte = 0;
+	assert_int_equal(pwrite(fd, &byte, 1, (off_t)packed.gzip_bytes), 1);
+	expect_other(fd, copy);
+	uint32_t last = packed.member_sizes[packed.members - 1];
+	assert_int_equal(ftruncate(fd, (off_t)(packed.gzip_bytes - last)), 0);
+	expect_other(fd, copy);
+	assert_int_equal(tree_remove(fixture->dir, "differing", NULL), 0);
+}
+
+/* What was compared is taken over, need not be unpacked once more, and is still looked for on the disk. */
+static void what_was_compared_is_taken_over(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(image_packed_release) struct image_packed before = IMAGE_PACKED_INIT;
+	AUTO(image_packed_release) struct image_packed after = IMAGE_PACKED_INIT;
+	AUTO(member_cache_freep) struct member_cache *cache = NULL;
+	autoclose int fd = pack(fixture, "compared", 2, false, &before);
+	autoclose int again =
+		openat(fixture->dir, "compared-2", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	struct digest digest;
+
+	assert_int_equal(member_cache_new(fixture->dir, &cache, NULL), 0);
+	assert_int_equal(check(fd, fixture->tree, cache, &digest, NULL), 0);
+	put(fixture->tree, "usr/file000a", 2000, 99);
+	const struct image_pack job = {
+		.tree = fixture->tree,
+		.epoch = EPOCH,
+		.threads = 2,
+		.cache = cache,
+	};
+	assert_int_equal(image_pack(&job, again, "taken", &after, NULL), 0);
+	assert_int_equal(unlinkat(fixture->tree, "usr/file000a", 0), 0);
+	size_t unpacked = 0;
+	for (size_t i = 0; i < after.members; i++)
+		unpacked += after.member_unpacked[i];
+	assert_true(unpacked > 10 && unpacked < after.members);
+	assert_true(after.member_unpacked[after.members - 1]);
+	assert_int_equal(image_verify(again, "taken", &after, 2, NULL, NULL), 0);
+	size_t index = 0;
+	off_t offset = 0;
+	while (!after.member_unpacked[index])
+		offset += after.member_sizes[index++];
+	char byte;
+	assert_int_equal(pread(again, &byte, 1, offset + 20), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(again, &byte, 1, offset + 20), 1);
+	expect_damage(fixture, again, &after);
+}
+
+static void a_settled_tree_is_what_is_unpacked(void **state)
+{
+	struct fixture *fixture = *state;
+	AUTO(image_packed_release) struct image_packed packed = IMAGE_PACKED_INIT;
+	autoclose int fd = pack(fixture, "of-settled", 2, false, &packed);
+	autoclose int copy = copy_of(fixture, "settled", 2);
+	struct digest digest;
+	struct stat st;
+	bool settled = true;
+
+	/* Not with what would be missing in the tarball. */
+	assert_int_equal(mknodat(copy, "socket", S_IFSOCK | 0600, 0), 0);
+	assert_int_equal(tree_settle(copy, EPOCH, &settled, NULL), 0);
+	assert_false(settled);
+	assert_int_equal(fstatat(copy, "usr/bin/exact", &st, 0), 0);
+	assert_true(st.st_mtim.tv_sec > EPOCH);
+	assert_int_equal(unlinkat(copy, "socket", 0), 0);
+
+	assert_int_equal(tree_settle(copy, EPOCH, &settled, NULL), 0);
+	assert_true(settled);
+	assert_int_equal(check(fd, copy, NULL, &digest, NULL), 0);
+	assert_int_equal(fstatat(copy, "usr/bin/exact", &st, 0), 0);
+	assert_int_equal(st.st_mtim.tv_sec, EPOCH);
+	assert_int_equal(st.st_mtim.tv_nsec, 0);
+	assert_int_equal(fstatat(copy, "none", &st, 0), 0);
+	assert_int_equal(st.st_mtim.tv_sec, EPOCH);
+	assert_int_equal(fstatat(copy, "usr/file001", &st, 0), 0);
+	assert_int_equal(st.st_mtim.tv_sec, EARLIER + 1);
+	assert_int_equal(st.st_mtim.tv_nsec, 0);
+	assert_int_equal(fstatat(copy, ".", &st, 0), 0);
+	assert_int_equal(st.st_mtim.tv_sec, EPOCH);
+	assert_int_equal(tree_remove(fixture->dir, "settled", NULL), 0);
 }
 
 int main(void)
@@ -630,6 +817,11 @@ int main(void)
 		cmocka_unit_test(a_growing_tree_is_followed),
 		cmocka_unit_test(a_member_is_what_was_kept),
 		cmocka_unit_test(a_cut_member_is_not_continued),
+		cmocka_unit_test(a_copy_is_the_same_tree),
+		cmocka_unit_test(a_copy_that_fails_says_where),
+		cmocka_unit_test(what_differs_from_its_tarball_is_found),
+		cmocka_unit_test(what_was_compared_is_taken_over),
+		cmocka_unit_test(a_settled_tree_is_what_is_unpacked),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
