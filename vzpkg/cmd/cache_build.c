@@ -6,18 +6,25 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/worker.h"
+#include "image/check.h"
+#include "image/copy.h"
+#include "image/settle.h"
 #include "image/unpack.h"
+#include "runtime/area/layer.h"
 #include "runtime/ve.h"
 #include "vzpkg/cmd/gate.h"
 #include "vzpkg/cmd/manifest.h"
 #include "vzpkg/install/guest.h"
 #include "vzpkg/install/install.h"
+
+#define TREE "tree" /* in the work folder */
 
 /* ---- before and after --------------------------------------------------------------------------------------- */
 
@@ -78,6 +85,7 @@ int cache_build_open(struct cache_build *build, struct app *app, const struct te
 void cache_build_release(struct cache_build *build)
 {
 	precompress_stop(&build->precompress);
+	workers_stop(&build->meanwhile);
 	background_wait(&build->removal);
 	member_cache_freep(&build->members);
 	generation_abandon(&build->draft);
@@ -178,14 +186,19 @@ static int install(struct cache_build *build, const struct install_job *job, con
 	return interrupt_check(err);
 }
 
+static int new_tree(struct cache_build *build, struct error *err)
+{
+	build->tree = dir_open(build->workdir.fd, TREE, true, 0755, err);
+	return build->tree < 0 ? -1 : 0;
+}
+
 static int begin(struct cache_build *build, struct error *err)
 {
 	if (guest_check_kernel(build->solved.plan, "/proc/self/maps", err) < 0 ||
 	    workdir_create(&build->workdir, build->app->host.template_dir, build->template->text,
 			   err) < 0)
 		return -1;
-	build->tree = dir_open(build->workdir.fd, "tree", true, 0755, err);
-	return build->tree < 0 ? -1 : check_space(build, err);
+	return new_tree(build, err) < 0 ? -1 : check_space(build, err);
 }
 
 int cache_build_from_nothing(struct cache_build *build, struct error *err)
@@ -235,22 +248,45 @@ static int fill_changed(struct cache_build *build, const struct difference *diff
 	return ret;
 }
 
-struct unpacking {
+/* Of the file that is current. */
+struct before {
 	struct cache_build *build;
-	const char *file;
+	const json_t *manifest;
+	char *file, *path; /* from TEMPLATE on, and absolute */
 	int fd;
+	struct layer layer; /* of it, unless it has none */
+	struct digest digest;
 };
+
+static void before_release(struct before *before)
+{
+	free(before->file);
+	free(before->path);
+	if (before->fd >= 0)
+		close(before->fd);
+	layer_release(&before->layer);
+}
+
+static int take_digest(size_t index, void *data, const char *result, size_t size, struct error *err)
+{
+	struct digest *digest = &((struct before *)data)->digest;
+	(void)index;
+	if (size != sizeof(*digest))
+		return error_set(err, ERROR_INTERNAL, "a worker's answer cannot be read");
+	memcpy(digest, result, sizeof(*digest));
+	return 0;
+}
 
 /* In a child, as unpacking has a thread. */
 static int unpack_task(size_t index, void *data, struct strbuf *result, struct error *err)
 {
-	const struct unpacking *unpacking = data;
+	const struct before *before = data;
 	struct image_unpacked unpacked_image;
 	const struct image_unpack job = {
-		.fd = unpacking->fd,
-		.name = unpacking->file,
-		.tree = unpacking->build->tree,
-		.cache = unpacking->build->members,
+		.fd = before->fd,
+		.name = before->file,
+		.tree = before->build->tree,
+		.cache = before->build->members,
 	};
 	(void)index;
 	if (image_unpack(&job, &unpacked_image, err) < 0)
@@ -259,58 +295,128 @@ static int unpack_task(size_t index, void *data, struct strbuf *result, struct e
 	return 0;
 }
 
-static int unpack_done(size_t index, void *data, const char *result, size_t size, struct error *err)
+static int check_task(size_t index, void *data, struct strbuf *result, struct error *err)
 {
-	struct digest *digest = &((struct unpacking *)data)->build->image.gzip;
+	const struct before *before = data;
+	struct digest digest;
+	const struct image_check check = {
+		.fd = before->fd,
+		.name = before->file,
+		.tree = before->layer.dir,
+		.epoch = manifest_epoch(before->manifest),
+		.cache = before->build->members,
+	};
 	(void)index;
-	if (size != sizeof(*digest))
-		return error_set(err, ERROR_INTERNAL, "a worker's answer cannot be read");
-	memcpy(digest, result, sizeof(*digest));
+	if (image_check(&check, &digest, err) < 0)
+		return -1;
+	strbuf_add(result, &digest, sizeof(digest));
 	return 0;
 }
 
-static int unpack_before(struct cache_build *build, const json_t *manifest, struct error *err)
+static int check_digest(const struct before *before, struct error *err)
 {
-	autofree char *file = xasprintf("cache/%s.tar.gz", build->template->text);
-	autofree char *path = xasprintf("%s/%s", build->app->host.template_dir, file);
-	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct unpacking unpacking = { .build = build, .file = file, .fd = fd };
-	struct worker_job job = {
+	char hex[DIGEST_MAX * 2 + 1];
+
+	if (strcmp(digest_hex(&before->digest, hex), manifest_gzip(before->manifest)) == 0)
+		return 0;
+	error_set(err, ERROR_TRUST, "%s is not the file that its manifest is of", before->path);
+	error_subject(err, "%s", before->path);
+	return error_hint(err, "build it anew: vzpkg create-cache --force %s",
+			  before->build->template->text);
+}
+
+static int unpack_before(struct before *before, struct error *err)
+{
+	const struct worker_job job = {
 		.name = "unpacking the template",
 		.jobs = 1,
 		.count = 1,
 		.task = unpack_task,
-		.done = unpack_done,
-		.data = &unpacking,
+		.done = take_digest,
+		.data = before,
 	};
-	char hex[DIGEST_MAX * 2 + 1];
 
-	report_phase(build->app->report, "unpacking the template", REPORT_ITEMS, 0, 15);
-	if (fd < 0)
-		return error_errno(err, errno, "opening %s", path);
-	if ((build->members || member_cache_new(build->workdir.fd, &build->members, err) == 0) &&
-	    workers_run(&job, err) == 0 &&
-	    strcmp(digest_hex(&build->image.gzip, hex), manifest_gzip(manifest)) == 0)
-		return 0;
-	if (err->kind != ERROR_NONE)
-		return -1;
-	error_set(err, ERROR_TRUST, "%s is not the file that its manifest is of", path);
-	error_subject(err, "%s", path);
-	return error_hint(err, "build it anew: vzpkg create-cache --force %s",
-			  build->template->text);
+	report_phase(before->build->app->report, "unpacking the template", REPORT_ITEMS, 0, 15);
+	return workers_run(&job, err) < 0 ? -1 : check_digest(before, err);
 }
 
-int cache_build_from_before(struct cache_build *build, const json_t *manifest,
-			    const struct difference *difference, struct error *err)
+/*
+ * Its layer is there: that is copied. Whether it is still what the tarball holds is found out while one package after the other is upgraded, and the
+ * tarball's members are remembered meanwhile, which packing would have to compress else. 0 if that does not work here.
+ */
+static int copy_before(struct before *before, struct error *err)
 {
-	autofree char *packages = NULL;
+	struct cache_build *build = before->build;
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	const struct worker_job job = {
+		.name = "comparing the template with its layer",
+		.jobs = 1,
+		.count = 1,
+		.task = check_task,
+		.done = take_digest,
+		.data = before,
+	};
+
+	if (!manifest_has_members(before->manifest) ||
+	    layer_open(&build->app->host, manifest_gzip(before->manifest), &before->layer, NULL) <
+		    0)
+		return 0;
+	report_phase(build->app->report, "copying the template", REPORT_ITEMS, 0, 4);
+	if (tree_copy(before->layer.dir, build->tree, cpu_count(), &why) == 0)
+		return workers_begin(&job, &build->meanwhile, err) < 0 ? -1 : 1;
+	if (interrupt_check(err) < 0)
+		return -1;
+	report_detail(build->app->report, "%s", why.message);
+	close(steal_fd(&build->tree));
+	return tree_remove(build->workdir.fd, TREE, err) < 0 ? -1 : new_tree(build, err);
+}
+
+static int take_before(struct before *before, struct error *err)
+{
+	struct cache_build *build = before->build;
+
+	before->file = xasprintf("cache/%s.tar.gz", build->template->text);
+	before->path = xasprintf("%s/%s", build->app->host.template_dir, before->file);
+	before->fd = open(before->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (before->fd < 0)
+		return error_errno(err, errno, "opening %s", before->path);
+	if (!build->members && member_cache_new(build->workdir.fd, &build->members, err) < 0)
+		return -1;
+	int copied = copy_before(before, err);
+	return copied != 0 ? copied : unpack_before(before, err);
+}
+
+/* One of the two has changed since. */
+static int blame_one(struct before *before, struct error *why, struct error *err)
+{
+	if (why->kind == ERROR_TRUST && lseek(before->fd, 0, SEEK_SET) == 0 &&
+	    digest_fd(DIGEST_SHA256, before->fd, before->file, &before->digest, NULL) == 0 &&
+	    check_digest(before, err) < 0)
+		return -1;
+	error_move(err, why);
+	return error_wrap(err, "the layer %s/layer/%s", before->build->app->host.template_dir,
+			  before->layer.digest);
+}
+
+/* What has been copied was what it should be. */
+static int confirm_before(struct before *before, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+
+	if (!before->build->meanwhile)
+		return 0;
+	if (workers_end(&before->build->meanwhile, &why) < 0)
+		return blame_one(before, &why, err);
+	return check_digest(before, err);
+}
+
+static int apply(struct cache_build *build, const json_t *manifest,
+		 const struct difference *difference, struct error *err)
+{
+	autofree char *packages = xasprintf("%s/packages", build->workdir.path);
+	autoclose int folder = dir_open(build->workdir.fd, "packages", true, 0755, err);
 	int64_t newest = 0;
 
-	if (begin(build, err) < 0 || fill_changed(build, difference, err) < 0 ||
-	    unpack_before(build, manifest, err) < 0)
-		return -1;
-	packages = xasprintf("%s/packages", build->workdir.path);
-	autoclose int folder = dir_open(build->workdir.fd, "packages", true, 0755, err);
 	if (folder < 0)
 		return -1;
 	struct install_job job = job_of(build, &newest);
@@ -322,13 +428,160 @@ int cache_build_from_before(struct cache_build *build, const json_t *manifest,
 	return install(build, &job, &newest, err);
 }
 
+int cache_build_from_before(struct cache_build *build, const json_t *manifest,
+			    const struct difference *difference, struct error *err)
+{
+	AUTO(before_release)
+	struct before before = {
+		.build = build, .manifest = manifest, .fd = -1, .layer = LAYER_INIT
+	};
+	int ret = begin(build, err) < 0 || fill_changed(build, difference, err) < 0 ||
+				  take_before(&before, err) < 0 ||
+				  apply(build, manifest, difference, err) < 0
+			  ? -1
+			  : confirm_before(&before, err);
+	/* Whose data goes now. */
+	workers_stop(&build->meanwhile);
+	return ret;
+}
+
 /* ---- packing ---------------------------------------------------------------------------------------------------- */
 
 static void remove_tree(void *data)
 {
 	const struct cache_build *build = data;
-	tree_remove(build->workdir.fd, "tree", NULL);
+	tree_remove(build->workdir.fd, TREE, NULL);
 }
+
+static struct image_pack packing(struct cache_build *build)
+{
+	return (struct image_pack){
+		.tree = build->tree,
+		.epoch = build->epoch,
+		.threads = cpu_count(),
+		.single_member = build->gzip_single,
+		.cache = build->members,
+	};
+}
+
+static void packed(struct cache_build *build, const char *file)
+{
+	if (build->image.nodes_dropped)
+		report_warning(build->app->report, file,
+			       "%" PRIu64 " device nodes or sockets were left out",
+			       build->image.nodes_dropped);
+	/* Without that child it goes afterwards. */
+	if (!build->tried)
+		background_start(&build->removal, remove_tree, build, NULL);
+}
+
+static int pack(struct cache_build *build, const char *file, struct error *err)
+{
+	struct report *report = build->app->report;
+	struct image_pack image = packing(build);
+
+	image.precompress = &build->precompress;
+	image.report = report;
+	report_phase(report, "packing", REPORT_BYTES, 0, 15);
+	if (image_pack(&image, build->draft.fd, file, &build->image, err) < 0)
+		return -1;
+	packed(build, file);
+	report_phase_end(report);
+	return interrupt_check(err);
+}
+
+/* ---- packing while the tree is tried -------------------------------------------------------------------------------- */
+
+/* In a child, as packing has threads, and a VE is started meanwhile. */
+static int pack_task(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	struct cache_build *build = data;
+	struct image_packed *image = &build->image;
+	autofree char *file = xasprintf("%s.tar.gz", build->template->text);
+	const struct image_pack job = packing(build);
+
+	(void)index;
+	if (image_pack(&job, build->draft.fd, file, image, err) < 0 ||
+	    image_verify(build->draft.fd, file, image, cpu_count(), NULL, err) < 0)
+		return -1;
+	strbuf_add(result, image, sizeof(*image));
+	strbuf_add(result, image->member_sizes, image->members * sizeof(*image->member_sizes));
+	return 0;
+}
+
+static int pack_done(size_t index, void *data, const char *result, size_t size, struct error *err)
+{
+	struct image_packed *image = &((struct cache_build *)data)->image;
+
+	(void)index;
+	if (size < sizeof(*image))
+		return error_set(err, ERROR_INTERNAL, "a worker's answer cannot be read");
+	memcpy(image, result, sizeof(*image));
+	image->member_sizes = xmemdup(result + sizeof(*image), size - sizeof(*image));
+	image->member_unpacked = NULL; /* of the child */
+	return 0;
+}
+
+/* The gate does not have to wait for the tarball, if the tree can be made what would be unpacked of it. */
+static int try_meanwhile(struct cache_build *build, struct error *err)
+{
+	const struct image_packed unknown = IMAGE_PACKED_INIT;
+	bool settled;
+
+	if (tree_settle(build->tree, build->epoch, &settled, err) < 0)
+		return -1;
+	if (!settled)
+		return 0;
+	json_t *manifest = manifest_make(build->template, build->solved.metadata,
+					 build->solved.plan, &unknown, build->epoch);
+	const struct gate gate = {
+		.app = build->app,
+		.template = build->template,
+		.workdir = &build->workdir,
+		.draft = &build->draft,
+		.manifest = manifest,
+	};
+	int ret = gate_try_tree(&gate, TREE, &build->tried, err);
+	json_decref(manifest);
+	return ret;
+}
+
+static int pack_and_try(struct cache_build *build, const char *file, struct error *err)
+{
+	const struct worker_job job = {
+		.name = "packing",
+		.jobs = 1,
+		.count = 1,
+		.task = pack_task,
+		.done = pack_done,
+		.data = build,
+	};
+
+	precompress_stop(&build->precompress);
+	if (workers_begin(&job, &build->meanwhile, err) < 0 || try_meanwhile(build, err) < 0)
+		return -1;
+	report_phase(build->app->report, "packing", REPORT_ITEMS, 0, 3);
+	if (workers_end(&build->meanwhile, err) < 0)
+		return -1;
+	packed(build, file);
+	report_phase_end(build->app->report);
+	return interrupt_check(err);
+}
+
+int cache_build_pack(struct cache_build *build, struct error *err)
+{
+	autofree char *file = xasprintf("%s.tar.gz", build->template->text);
+
+	if (generation_begin(&build->draft, build->app->host.template_dir, build->template->text,
+			     err) < 0)
+		return -1;
+	build->draft.incremental = build->refreshes;
+	malloc_trim(0); /* what planning and verifying have taken and left */
+	return build->gate && !build->gzip_single ? pack_and_try(build, file, err)
+						  : pack(build, file, err);
+}
+
+/* ---- publishing -------------------------------------------------------------------------------------------------- */
 
 static int read_back(struct cache_build *build, struct error *err)
 {
@@ -342,42 +595,14 @@ static int read_back(struct cache_build *build, struct error *err)
 	return interrupt_check(err);
 }
 
-int cache_build_pack(struct cache_build *build, struct error *err)
-{
-	struct report *report = build->app->report;
-	struct image_pack image = {
-		.tree = build->tree,
-		.epoch = build->epoch,
-		.threads = cpu_count(),
-		.single_member = build->gzip_single,
-		.cache = build->members,
-		.precompress = &build->precompress,
-		.report = report,
-	};
-	autofree char *file = xasprintf("%s.tar.gz", build->template->text);
-
-	if (generation_begin(&build->draft, build->app->host.template_dir, build->template->text,
-			     err) < 0)
-		return -1;
-	build->draft.incremental = build->refreshes;
-	malloc_trim(0); /* what planning and verifying have taken and left */
-	report_phase(report, "packing", REPORT_BYTES, 0, 15);
-	if (image_pack(&image, build->draft.fd, file, &build->image, err) < 0)
-		return -1;
-	if (build->image.nodes_dropped)
-		report_warning(report, file, "%" PRIu64 " device nodes or sockets were left out",
-			       build->image.nodes_dropped);
-	/* Without that child it goes afterwards. */
-	background_start(&build->removal, remove_tree, build, NULL);
-	report_phase_end(report);
-	return interrupt_check(err);
-}
-
-/* The gate has read all of it, if it has unpacked a layer whose digest is the tarball's. */
+/* What was packed while the tree was tried was read back, too. Else the gate has read all of it, if it has unpacked a layer whose digest is the
+ * tarball's. */
 static int prove(struct cache_build *build, const struct gate *gate, struct error *err)
 {
 	if (!build->gate)
 		return read_back(build, err);
+	if (build->tried)
+		return gate_compare(gate, err);
 	if (gate_run(gate, err) < 0)
 		return -1;
 	return gate_has_read_all(gate) ? 0 : read_back(build, err);

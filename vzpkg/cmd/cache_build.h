@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/background.h"
+#include "base/worker.h"
 #include "image/pack.h"
 #include "image/precompress.h"
 #include "vzpkg/app.h"
@@ -26,6 +27,7 @@ struct cache_build {
 	struct packages packages;
 	struct workdir workdir;
 	int tree; /* in the work folder */
+	bool tried; /* the gate has tried the tree, and taken it for its layer */
 	struct generation_draft draft;
 	struct image_packed image;
 	unsigned keep; /* generations */
@@ -34,8 +36,9 @@ struct cache_build {
 	int64_t epoch; /* no file time in the tarball is later than this, Unix seconds */
 	bool epoch_given; /* by the caller, in SOURCE_DATE_EPOCH */
 	struct member_cache *members; /* compressed already */
+	struct workers *meanwhile; /* what goes on while a VE is at work */
 	struct precompress precompress;
-	struct background removal; /* of the tree that has been packed */
+	struct background removal; /* of the tree that has been packed, if nobody needs it */
 	unsigned refreshes; /* of this one since the last that was made from nothing */
 	bool unowned_wanted; /* of a build from nothing, too */
 	struct strvec unowned; /* what no package owns; see install/ownership.h */
@@ -66,7 +69,7 @@ int cache_build_from_nothing(struct cache_build *build, struct error *err);
 int cache_build_from_before(struct cache_build *build, const json_t *manifest,
 			    const struct difference *difference, struct error *err);
 
-/* The tree becomes the tarball in build->draft. */
+/* The tree becomes the tarball in build->draft. With `gate` the tree is tried meanwhile, if that can be; ERROR_GATE if it does not work. */
 int cache_build_pack(struct cache_build *build, struct error *err);
 
 /* What was written is read back, and the draft becomes the current generation. With `gate`, ERROR_GATE if it does not work. */

@@ -1,5 +1,6 @@
 #include "vzpkg/cmd/gate.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -153,19 +154,53 @@ static int keep_note(const struct gate *gate, const struct strvec *failed, struc
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 
-static int try_it(const struct gate *gate, const struct limits *limits, struct error *err)
+static int try_ve(const struct gate *gate, struct gate_ve *ve, const struct strvec *failed,
+		  struct error *err)
+{
+	const json_t *packages = json_object_get(gate->manifest, "packages");
+
+	if (gate_audit(ve, gate->template->format, packages, err) < 0 ||
+	    check_failed(gate, ve, failed, err) < 0)
+		return -1;
+	return keep_note(gate, failed, err);
+}
+
+static int try_tarball(const struct gate *gate, const struct limits *limits, struct error *err)
 {
 	AUTO(gate_ve_close) struct gate_ve ve = GATE_VE_INIT;
 	AUTO(strvec_release) struct strvec failed = STRVEC_INIT;
 	autofree char *file = xasprintf("%s.tar.gz", gate->template->text);
-	const json_t *packages = json_object_get(gate->manifest, "packages");
 
 	if (gate_ve_open(&ve, gate->app, gate->workdir, limits->timeout_s, err) < 0 ||
-	    gate_ve_boot(&ve, gate->draft->dir, file, &failed, err) < 0 ||
-	    gate_audit(&ve, gate->template->format, packages, err) < 0 ||
-	    check_failed(gate, &ve, &failed, err) < 0)
+	    gate_ve_boot(&ve, gate->draft->dir, file, &failed, err) < 0)
 		return -1;
-	return keep_note(gate, &failed, err);
+	return try_ve(gate, &ve, &failed, err);
+}
+
+static int try_tree(const struct gate *gate, const struct limits *limits, const char *tree,
+		    bool *ret, struct error *err)
+{
+	AUTO(gate_ve_close) struct gate_ve ve = GATE_VE_INIT;
+	AUTO(strvec_release) struct strvec failed = STRVEC_INIT;
+
+	if (gate_ve_open(&ve, gate->app, gate->workdir, limits->timeout_s, err) < 0 ||
+	    gate_ve_boot_tree(&ve, gate->template->text, tree, ret, &failed, err) < 0)
+		return -1;
+	return *ret ? try_ve(gate, &ve, &failed, err) : 0;
+}
+
+/* Says what it means that it failed, if it did. */
+static int explain(const struct gate *gate, int result, struct error *err)
+{
+	if (result == 0 || err->kind != ERROR_GATE)
+		return result;
+	error_hint(
+		err,
+		"the old cache, if there was one, stays in use. \"vzpkg create-cache --force %s\" "
+		"builds without the gate",
+		gate->template->text);
+	error_subject(err, "%s", gate->template->text);
+	return error_wrap(err, "%s is not published: the gate", gate->template->text);
 }
 
 int gate_run(const struct gate *gate, struct error *err)
@@ -176,17 +211,28 @@ int gate_run(const struct gate *gate, struct error *err)
 	report_phase(gate->app->report, "trying it in a VE", REPORT_ITEMS, 0, 5);
 	int result = check_jumps(gate, &limits, err);
 	if (result == 0)
-		result = try_it(gate, &limits, err);
+		result = try_tarball(gate, &limits, err);
 	report_phase_end(gate->app->report);
-	if (result == 0 || err->kind != ERROR_GATE)
-		return result;
-	error_hint(
-		err,
-		"the old cache, if there was one, stays in use. \"vzpkg create-cache --force %s\" "
-		"builds without the gate",
-		gate->template->text);
-	error_subject(err, "%s", gate->template->text);
-	return error_wrap(err, "%s is not published: the gate", gate->template->text);
+	return explain(gate, result, err);
+}
+
+int gate_try_tree(const struct gate *gate, const char *tree, bool *ret, struct error *err)
+{
+	struct limits limits;
+	if (read_limits(gate->app, &limits, err) < 0)
+		return -1;
+	report_phase(gate->app->report, "trying it in a VE", REPORT_ITEMS, 0, 5);
+	int result = try_tree(gate, &limits, tree, ret, err);
+	report_phase_end(gate->app->report);
+	return explain(gate, result, err);
+}
+
+int gate_compare(const struct gate *gate, struct error *err)
+{
+	struct limits limits;
+	if (read_limits(gate->app, &limits, err) < 0)
+		return -1;
+	return explain(gate, check_jumps(gate, &limits, err), err);
 }
 
 /* The layer that was unpacked of it, named by the digest of what was read. */
@@ -209,8 +255,14 @@ int gate_keep_layer(const struct gate *gate, struct error *err)
 	autofree char *folder = layer_folder(gate);
 	autofree char *tarball =
 		xasprintf("%s/cache/%s.tar.gz", host->template_dir, gate->template->text);
-	if (access(folder, F_OK) < 0)
+	if (gate_ve_name_layer(gate->workdir, folder, err) < 0)
+		return -1;
+	autoclose int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
 		return 0; /* VE_LAYOUT=simfs, or a host that has no overlay */
+	/* All of it is on disk before it has a name that promises that. */
+	if (syncfs(dir) < 0)
+		return error_errno(err, errno, "syncing the layer");
 	return layer_adopt(host, folder, tarball, err);
 }
 

@@ -15,12 +15,16 @@
 #include "base/cleanup.h"
 #include "base/conf_edit.h"
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/text.h"
+#include "runtime/area/layer.h"
 #include "runtime/config/ctid.h"
 #include "runtime/config/ve_config.h"
 
 #define GATE_FOLDER "gate"
 #define CONF_NAME "vz.conf"
+/* In the place of a layer's digest. */
+#define UNNAMED "0000000000000000000000000000000000000000000000000000000000000000"
 
 /* What vzctl(8) says of a VE that is not there, or does not run; and when there is no space. */
 enum { VZCTL_NO_VE = 14, VZCTL_NOT_RUNNING = 31, VZCTL_NO_SPACE = 46 };
@@ -221,20 +225,12 @@ static int show_tarball(const struct gate_ve *ve, int dir, const char *name, str
 		       : 0;
 }
 
-int gate_ve_boot(struct gate_ve *ve, int dir, const char *name, struct strvec *failed,
-		 struct error *err)
+static int start(struct gate_ve *ve, struct strvec *failed, struct error *err)
 {
-	autofree char *template = xstrdup(name), *limit = xasprintf("%u", ve->limit_s);
-	char *suffix = strstr(template, ".tar.gz");
-	json_t *result = NULL;
-	if (suffix)
-		*suffix = 0;
-	const char *create[] = { "create",     "--ostemplate",   template,
-				 "--no-build", "--bundled-init", NULL };
+	autofree char *limit = xasprintf("%u", ve->limit_s);
 	const char *start[] = { "start", "--wait", "--wait-timeout", limit, NULL };
-	if (show_tarball(ve, dir, name, err) < 0 ||
-	    vzctl(ve, create, UNPACK_LIMIT_S, NULL, err) < 0 ||
-	    vzctl(ve, start, ve->limit_s + MARGIN_S, &result, err) < 0)
+	json_t *result = NULL;
+	if (vzctl(ve, start, ve->limit_s + MARGIN_S, &result, err) < 0)
 		return -1;
 	const json_t *units = json_object_get(result, "failed");
 	for (size_t i = 0; i < json_array_size(units); i++)
@@ -242,6 +238,78 @@ int gate_ve_boot(struct gate_ve *ve, int dir, const char *name, struct strvec *f
 	json_decref(result);
 	return 0;
 }
+
+int gate_ve_boot(struct gate_ve *ve, int dir, const char *name, struct strvec *failed,
+		 struct error *err)
+{
+	autofree char *template = xstrdup(name);
+	char *suffix = strstr(template, ".tar.gz");
+	if (suffix)
+		*suffix = 0;
+	const char *create[] = { "create",     "--ostemplate",   template,
+				 "--no-build", "--bundled-init", NULL };
+	if (show_tarball(ve, dir, name, err) < 0 ||
+	    vzctl(ve, create, UNPACK_LIMIT_S, NULL, err) < 0)
+		return -1;
+	return start(ve, failed, err);
+}
+
+/* ---- of a tree ------------------------------------------------------------------------------------------- */
+
+/* vzctl does not read a tarball whose layer it knows: an empty one will do, and any name of the layer. */
+static int stand_in(const struct gate_ve *ve, const char *tarball, const char *tree,
+		    struct error *err)
+{
+	autofree char *folder = xasprintf("%s/template", ve->folder);
+	autofree char *layer = xasprintf("%s/" UNNAMED, ve->folder);
+	const struct host_config own = { .template_dir = folder };
+
+	autoclose int fd = open(tarball, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_errno(err, errno, "creating %s", tarball);
+	if (renameat(ve->workdir->fd, tree, AT_FDCWD, layer) < 0)
+		return error_errno(err, errno, "renaming %s", tree);
+	return layer_adopt(&own, layer, tarball, err);
+}
+
+/* As it was. */
+static int take_back(struct gate_ve *ve, const char *tree, struct error *err)
+{
+	const struct workdir *workdir = ve->workdir;
+	autofree char *layer = gate_ve_layer(workdir, UNNAMED);
+
+	if (renameat(AT_FDCWD, layer, workdir->fd, tree) < 0)
+		return error_errno(err, errno, "renaming the layer of %s", tree);
+	gate_ve_close(ve);
+	return tree_remove(workdir->fd, GATE_FOLDER, err);
+}
+
+int gate_ve_boot_tree(struct gate_ve *ve, const char *template, const char *tree, bool *ret,
+		      struct strvec *failed, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	autofree char *tarball = xasprintf("%s/template/cache/%s.tar.gz", ve->folder, template);
+	const char *create[] = { "create",         "--ostemplate", template,  "--no-build",
+				 "--bundled-init", "--layout",     "overlay", NULL };
+
+	*ret = false;
+	if (stand_in(ve, tarball, tree, err) < 0)
+		return -1;
+	if (vzctl(ve, create, UNPACK_LIMIT_S, NULL, &why) < 0)
+		return interrupt_check(err) < 0 ? -1 : take_back(ve, tree, err);
+	*ret = true;
+	return start(ve, failed, err);
+}
+
+int gate_ve_name_layer(const struct workdir *workdir, const char *folder, struct error *err)
+{
+	autofree char *layer = gate_ve_layer(workdir, UNNAMED);
+	if (rename(layer, folder) < 0 && errno != ENOENT)
+		return error_errno(err, errno, "renaming the layer");
+	return 0;
+}
+
+/* ---- asking it -------------------------------------------------------------------------------------------- */
 
 int gate_ve_ask(struct gate_ve *ve, const char *command, struct strbuf *output, int *status,
 		struct error *err)

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/strbuf.h"
@@ -31,6 +33,11 @@ int gate_ve_open(struct gate_ve *ve, const struct app *app, const struct workdir
 int gate_ve_boot(struct gate_ve *ve, int dir, const char *name, struct strvec *failed,
 		 struct error *err);
 
+/* The same with the folder `tree` of the work folder, which becomes the layer of a tarball `template`.tar.gz that is still to come. *ret is
+ * false if that does not work here; then the folder is where it was, and everything else is as if the VE had not been opened. */
+int gate_ve_boot_tree(struct gate_ve *ve, const char *template, const char *tree, bool *ret,
+		      struct strvec *failed, struct error *err);
+
 /* What a shell command prints in it. ERROR_GATE if its exit status is not 0, unless `status` is there to take it. */
 int gate_ve_ask(struct gate_ve *ve, const char *command, struct strbuf *output, int *status,
 		struct error *err);
@@ -41,6 +48,9 @@ void gate_ve_close(struct gate_ve *ve);
 
 /* The layer that the tarball with this digest was unpacked to; to be freed. */
 char *gate_ve_layer(const struct workdir *workdir, const char *gzip_sha256);
+
+/* A layer that was made before the digest was known becomes `folder`, if there is one. */
+int gate_ve_name_layer(const struct workdir *workdir, const char *folder, struct error *err);
 
 /* Of work folders whose owner was killed. */
 unsigned gate_ve_sweep(const struct app *app);

@@ -158,6 +158,12 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key)) ?: "";
 }
 
+bool manifest_has_members(const json_t *manifest)
+{
+	const json_t *image = json_object_get(manifest, "image");
+	return json_integer_value(json_object_get(image, "members")) > 1;
+}
+
 const char *manifest_gzip(const json_t *manifest)
 {
 	return text_of(json_object_get(manifest, "image"), "gzip_sha256");

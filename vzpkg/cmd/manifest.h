@@ -28,6 +28,7 @@ void manifest_note_refresh(json_t *manifest, unsigned refreshes, const struct st
 
 unsigned manifest_refreshes(const json_t *manifest);
 int64_t manifest_epoch(const json_t *manifest); /* Unix seconds */
+bool manifest_has_members(const json_t *manifest); /* the tarball, many of them */
 const char *manifest_gzip(const json_t *manifest); /* the tarball's SHA-256, hexadecimal */
 
 /* Lists, scripts, keys and build format are those that it was made with. */
