@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "runtime/config/ve_state.h"
 #include "vzpkg/application_record.h"
 #include "vzpkg/cmd/fleet.h"
 #include "vzpkg/cmd/fleet_record.h"
@@ -28,6 +29,20 @@ static void tell(const struct fleet *fleet, const struct fleet_task *task)
 	report_output(fleet->app->report, line.text);
 }
 
+static int record(const struct app *app, unsigned ctid, const struct strvec *names, bool erase,
+		  struct error *err)
+{
+	struct lock lock = LOCK_INIT;
+
+	if (!app->options.skip_lock &&
+	    ve_lock(&app->host, ctid, app->options.timeout_s, NULL, NULL, &lock, err) < 0)
+		return -1;
+	int ret = application_record(&app->host, ctid, erase ? NULL : names, erase ? names : NULL,
+				     err);
+	lock_release(&lock);
+	return ret;
+}
+
 /* The VE's configuration says which applications it has. */
 static int note_applications(const struct fleet *fleet, const struct fleet_task *task,
 			     struct error *err)
@@ -46,10 +61,7 @@ static int note_applications(const struct fleet *fleet, const struct fleet_task 
 		    (!erase || strvec_contains(&request->objects, name)))
 			strvec_push(&names, name);
 	}
-	if (!names.count)
-		return 0;
-	return application_record(&fleet->app->host, task->ve->ctid, erase ? NULL : &names,
-				  erase ? &names : NULL, err);
+	return names.count ? record(fleet->app, task->ve->ctid, &names, erase, err) : 0;
 }
 
 int fleet_end(struct fleet *fleet, struct fleet_task *task, enum fleet_state state, json_t *record,
