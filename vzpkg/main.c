@@ -35,6 +35,7 @@ static const struct command *const commands[] = {
 	&command_update,
 	&command_remove,
 	&command_resume,
+	&command_why,
 	&command_history,
 	&command_diff,
 	&command_rollback,

@@ -61,3 +61,4 @@ extern const struct command command_update_appcache;
 extern const struct command command_update_cache;
 extern const struct command command_update_metadata;
 extern const struct command command_verify;
+extern const struct command command_why;

@@ -41,20 +41,30 @@ static int take_controls(struct fleet_request *request, struct error *err)
 	return options->canary ? fleet_canary_parse(options->canary, request, err) : 0;
 }
 
+int fleet_take_ves(const char *command, const struct strvec *operands, size_t *next,
+		   struct error *err)
+{
+	struct fleet_words *words = &fleet_options.words;
+
+	*next = 0;
+	if (fleet_words_given(words))
+		return 0;
+	if (!operands->count) {
+		error_set(err, ERROR_USAGE, "%s: which VEs?", command);
+		return error_hint(err, "name one, or several (101,105-140), or use --all, "
+				       "--template or --ve");
+	}
+	strvec_push(&words->ves, operands->items[(*next)++]);
+	return 0;
+}
+
 static int take_operands(struct fleet_request *request, const struct strvec *operands,
 			 bool need_objects, struct error *err)
 {
-	struct fleet_words *words = &fleet_options.words;
-	size_t next = 0;
+	size_t next;
 
-	if (!fleet_words_given(words)) {
-		if (!operands->count) {
-			error_set(err, ERROR_USAGE, "%s: which VEs?", request->command);
-			return error_hint(err, "name one, or several (101,105-140), or use --all, "
-					       "--template or --ve");
-		}
-		strvec_push(&words->ves, operands->items[next++]);
-	}
+	if (fleet_take_ves(request->command, operands, &next, err) < 0)
+		return -1;
 	for (; next < operands->count; next++)
 		strvec_push(&request->objects, operands->items[next]);
 	if (!need_objects || request->objects.count)

@@ -67,6 +67,10 @@ extern struct fleet_options fleet_options;
 			"the names are those of groups of packages"      \
 	}
 
+/* Takes the first operand for the VEs if no option says which; *next is the operand after that. ERROR_USAGE. */
+int fleet_take_ves(const char *command, const struct strvec *operands, size_t *next,
+		   struct error *err);
+
 /*
  * Completes the words by the operands: the first says which VEs if no option does; the rest are the objects. Runs it.
  * `need_objects`: none is ERROR_USAGE.

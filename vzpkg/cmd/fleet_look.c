@@ -1,0 +1,39 @@
+#include "vzpkg/cmd/fleet_look.h"
+
+#include "base/cleanup.h"
+#include "vzpkg/cmd/fleet_options.h"
+
+int fleet_look(struct app *app, struct inventory *ret, struct error *err)
+{
+	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+	const struct template_source source = app_template_source(app);
+	const struct inventory_options options = {
+		.host = &app->host,
+		.source = &source,
+		.report = app->report,
+		.timeout_s = app->options.timeout_s,
+		.skip_lock = app->options.skip_lock,
+	};
+
+	if (fleet_select(&app->host, &fleet_options.words, &selection, err) < 0)
+		return -1;
+	return inventory_take(&options, &selection, ret, err);
+}
+
+int fleet_look_failed(struct app *app, struct inventory *inventory, size_t failed,
+		      struct error *err)
+{
+	for (size_t i = 0; i < inventory->count; i++) {
+		struct fleet_ve *ve = &inventory->ves[i];
+		if (ve->error.kind == ERROR_NONE)
+			continue;
+		if (inventory->count == 1) {
+			error_move(err, &ve->error);
+			return error_wrap(err, "%s", ve->title);
+		}
+		report_warning(app->report, ve->title, "%s: %s", ve->title, ve->error.message);
+	}
+	error_set(err, ERROR_PARTIAL, "%zu of %zu VEs cannot be looked into", failed,
+		  inventory->count);
+	return error_hint(err, "what is wrong with each is said above");
+}
