@@ -1,9 +1,9 @@
 #include "vzpkg/cmd/fleet_look.h"
 
 #include "base/cleanup.h"
-#include "vzpkg/cmd/fleet_options.h"
 
-int fleet_look(struct app *app, struct inventory *ret, struct error *err)
+int fleet_look(struct app *app, const struct fleet_words *words, struct inventory *ret,
+	       struct error *err)
 {
 	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
 	const struct template_source source = app_template_source(app);
@@ -15,7 +15,7 @@ int fleet_look(struct app *app, struct inventory *ret, struct error *err)
 		.skip_lock = app->options.skip_lock,
 	};
 
-	if (fleet_select(&app->host, &fleet_options.words, &selection, err) < 0)
+	if (fleet_select(&app->host, words, &selection, err) < 0)
 		return -1;
 	return inventory_take(&options, &selection, ret, err);
 }
@@ -29,6 +29,7 @@ int fleet_look_failed(struct app *app, struct inventory *inventory, size_t faile
 			continue;
 		if (inventory->count == 1) {
 			error_move(err, &ve->error);
+			error_subject(err, "%s", ve->title);
 			return error_wrap(err, "%s", ve->title);
 		}
 		report_warning(app->report, ve->title, "%s: %s", ve->title, ve->error.message);

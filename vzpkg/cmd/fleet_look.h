@@ -4,8 +4,9 @@
 #include "vzpkg/app.h"
 #include "vzpkg/fleet/inventory.h"
 
-/* The VEs that fleet_options name, and what they have. What is wrong with one is in it. */
-int fleet_look(struct app *app, struct inventory *ret, struct error *err);
+/* The VEs that the words mean, and what they have. What is wrong with one is in it. */
+int fleet_look(struct app *app, const struct fleet_words *words, struct inventory *ret,
+	       struct error *err);
 
 /* Of those that have an error, `failed` of them: a warning each and ERROR_PARTIAL, or, of a single VE, its own error. Returns -1. */
 int fleet_look_failed(struct app *app, struct inventory *inventory, size_t failed,

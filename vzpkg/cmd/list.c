@@ -279,14 +279,10 @@ static int named(struct app *app, const char *word, struct command_result *ret, 
 	AUTO(template_freep) struct template *template = NULL;
 	autofree char *release = NULL;
 	unsigned ctid;
-	bool packages = packages_wanted || foreign_wanted;
 
-	if (packages || is_ve(app, word)) {
-		if (ctid_find(&app->host, word, &ctid, err) < 0)
-			return -1;
-		return packages ? ve_packages(app, ctid, foreign_wanted, ret, err)
-				: ve_rows(app, ctid, ret, err);
-	}
+	if (is_ve(app, word))
+		return ctid_find(&app->host, word, &ctid, err) < 0 ? -1
+								   : ve_rows(app, ctid, ret, err);
 	if (app_template(app, word, &template, err) < 0)
 		return -1;
 	rows(app, template->text, &release, ret);
@@ -303,6 +299,8 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	ret->json = json_array();
 	if (old_layers)
 		return old_layer_rows(app, operands, ret, err);
+	if (operands->count && (packages_wanted || foreign_wanted))
+		return ve_packages(app, operands, foreign_wanted, ret, err);
 	for (size_t i = 0; i < operands->count; i++)
 		if (named(app, operands->items[i], ret, err) < 0)
 			return -1;

@@ -233,7 +233,8 @@ static int why_in_ves(struct app *app, const char *name, struct command_result *
 	AUTO(inventory_release) struct inventory inventory = INVENTORY_INIT;
 	size_t failed;
 
-	if (app_need_root("looking into a VE", err) < 0 || fleet_look(app, &inventory, err) < 0 ||
+	if (app_need_root("looking into a VE", err) < 0 ||
+	    fleet_look(app, &fleet_options.words, &inventory, err) < 0 ||
 	    answer_all(&answers, &inventory, name, &failed, err) < 0)
 		return -1;
 	print(&answers, name, ret);
