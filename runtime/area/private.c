@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "runtime/area/saved.h"
 #include "runtime/mount.h"
 #include "runtime/namespace.h"
 #include "runtime/wire.h"
@@ -29,6 +30,11 @@ static int open_folder(int dir, const char *name)
 	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+static const char *own_part(const struct private_area *area)
+{
+	return area->layout == VE_LAYOUT_SIMFS ? "fs" : "upper";
+}
+
 int private_open(const struct host_config *host, const struct ve_config *config,
 		 struct private_area *ret, struct error *err)
 {
@@ -37,6 +43,8 @@ int private_open(const struct host_config *host, const struct ve_config *config,
 	ret->ids_shifted = config->ids_shifted;
 	const char *missing = NULL;
 	ret->dir = open_folder(AT_FDCWD, config->private_area);
+	if (ret->dir >= 0 && saved_reconcile(ret->dir, own_part(ret), err) < 0)
+		return error_wrap(err, "VE %u", config->ctid);
 	if (ret->dir < 0)
 		missing = "";
 	else if (config->layout == VE_LAYOUT_SIMFS && (ret->tree = open_folder(ret->dir, "fs")) < 0)
@@ -64,9 +72,47 @@ void private_release(struct private_area *area)
 		close(area->dir);
 	if (area->tree >= 0)
 		close(area->tree);
+	if (area->saved >= 0)
+		close(area->saved);
 	layer_release(&area->layer);
 	*area = PRIVATE_AREA_INIT;
 }
+
+/* ---- saving ----------------------------------------------------------------------------------------- */
+
+int private_save(struct private_area *area, struct error *err)
+{
+	area->saved = saved_make(area->dir, own_part(area), err);
+	return area->saved < 0 ? -1 : 0;
+}
+
+static void end_saving(struct private_area *area)
+{
+	close(area->saved);
+	area->saved = -1;
+}
+
+int private_put_back(struct private_area *area, struct error *err)
+{
+	if (saved_put_back(area->dir, own_part(area), err) < 0)
+		return -1;
+	end_saving(area);
+	if (area->layout != VE_LAYOUT_SIMFS)
+		return 0;
+	close(area->tree);
+	area->tree = open_folder(area->dir, "fs");
+	return area->tree < 0 ? error_errno(err, errno, "opening a private area") : 0;
+}
+
+int private_forget(struct private_area *area, struct error *err)
+{
+	if (saved_drop(area->dir, own_part(area), err) < 0)
+		return -1;
+	end_saving(area);
+	return 0;
+}
+
+/* ---- making ----------------------------------------------------------------------------------------- */
 
 /* The top folder of what is merged looks as that of `upper`. */
 int private_make_overlay(int dir, const struct layer *layer, struct error *err)

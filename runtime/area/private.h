@@ -22,15 +22,26 @@ struct private_area {
 	bool ids_shifted;
 	int dir; /* VE_PRIVATE */
 	int tree; /* simfs: VE_PRIVATE/fs; else -1 */
+	int saved; /* private_save(): holds the copy; else -1 */
 	struct layer layer; /* overlay */
 };
 
-#define PRIVATE_AREA_INIT ((struct private_area){ .dir = -1, .tree = -1, .layer = LAYER_INIT })
+#define PRIVATE_AREA_INIT \
+	((struct private_area){ .dir = -1, .tree = -1, .saved = -1, .layer = LAYER_INIT })
 
-/* ERROR_NO_PRIVATE if it or its layer is not there. */
+/* With the VE's lock. What somebody has saved who was killed before his change was complete is put back. ERROR_NO_PRIVATE if it or its layer is
+ * not there. */
 int private_open(const struct host_config *host, const struct ve_config *config,
 		 struct private_area *ret, struct error *err);
 void private_release(struct private_area *area);
+
+/*
+ * Keeps upper or fs as it is (saved.h), while it is not mounted; then one of the others ends that. What is neither put back nor forgotten is put back
+ * by whoever opens the area next. private_put_back(): it must not be mounted any more.
+ */
+int private_save(struct private_area *area, struct error *err);
+int private_put_back(struct private_area *area, struct error *err);
+int private_forget(struct private_area *area, struct error *err);
 
 /* Makes an area for the layer in the new folder `dir`, ids as on any disk. */
 int private_make_overlay(int dir, const struct layer *layer, struct error *err);
