@@ -347,6 +347,33 @@ int visit_hold(struct visit *visit, const char *path, unsigned timeout_s, struct
 	return agent_lock(visit->ve, path, timeout_s, err) < 0 ? failed(visit, err) : 0;
 }
 
+/* ---- taking it back ----------------------------------------------------------------------------------------- */
+
+int visit_save(struct visit *visit, struct error *err)
+{
+	if (visit->is_running || visit->ve)
+		return error_set(err, ERROR_INTERNAL, "a VE in use cannot be saved");
+	if (private_save(&visit->area, err) < 0)
+		return error_wrap(err, "saving the VE %u before it is changed", visit->spec.ctid);
+	return 0;
+}
+
+/* Everything in it is at an end before, or else it would still be written to. */
+int visit_put_back(struct visit *visit, struct error *err)
+{
+	ve_freep(&visit->ve);
+	cleanup_close(&visit->tree);
+	visit->tree = -1;
+	if (private_put_back(&visit->area, err) < 0)
+		return error_wrap(err, "taking the VE %u back", visit->spec.ctid);
+	return 0;
+}
+
+int visit_forget(struct visit *visit, struct error *err)
+{
+	return private_forget(&visit->area, err);
+}
+
 /* ---- leaving ------------------------------------------------------------------------------------------------ */
 
 int visit_close(struct visit *visit, struct error *err)

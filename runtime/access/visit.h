@@ -82,6 +82,15 @@ int visit_call(struct visit *visit, ve_function *function, void *data, const int
  */
 int visit_hold(struct visit *visit, const char *path, unsigned timeout_s, struct error *err);
 
+/*
+ * Of a VE that is stopped, before anything is looked at or run in it: keeps its own part of the disk as it is. Costs as much as a copy of that. Afterwards
+ * one of the others is called: visit_put_back() ends what is in it, and it is again what it was, to the byte; with visit_forget() it stays as it has become.
+ * If this process is killed in between, or the visit is closed, what was kept is put back by whoever opens the VE next, be it to start it.
+ */
+int visit_save(struct visit *visit, struct error *err);
+int visit_put_back(struct visit *visit, struct error *err);
+int visit_forget(struct visit *visit, struct error *err);
+
 /* Takes away what was made for the visit, and frees it; says if something of it could not be taken away. */
 int visit_close(struct visit *visit, struct error *err);
 

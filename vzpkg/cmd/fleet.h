@@ -28,6 +28,7 @@ struct fleet_request {
 	enum fleet_objects kind;
 	struct strvec objects; /* none: all packages (update) */
 	bool dependants; /* remove what needs them too */
+	bool rollback; /* a VE in which it fails is taken back to what it was */
 	bool purge; /* … and their configuration files */
 	unsigned jobs; /* VEs at a time; 0: as the host can bear */
 	unsigned time_limit_s; /* for each VE; 0: none */

@@ -32,6 +32,7 @@ static int take_controls(struct fleet_request *request, struct error *err)
 	const struct fleet_options *options = &fleet_options;
 
 	request->time_limit_s = TIME_LIMIT_S;
+	request->rollback = options->rollback;
 	request->failures_limited = options->failures_max;
 	if (number("jobs", options->jobs, 1, 64, &request->jobs, err) < 0 ||
 	    number("max-failures", options->failures_max, 0, 1000000, &request->failures_max, err) <

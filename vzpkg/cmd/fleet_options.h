@@ -8,7 +8,7 @@
 
 struct fleet_options {
 	struct fleet_words words;
-	bool dry_run, json_lines, packages, groups, templates;
+	bool dry_run, rollback, json_lines, packages, groups, templates;
 	const char *jobs, *canary, *failures_max, *time_limit;
 };
 
@@ -49,6 +49,9 @@ extern struct fleet_options fleet_options;
 		  &fleet_options.failures_max,                                                \
 		  "N",                                                                        \
 		  "begin no more VEs when more than so many have failed" },                   \
+		{ "rollback",  0,                                                             \
+		  OPTION_FLAG, &fleet_options.rollback,                                       \
+		  NULL,        "take a VE in which it fails back to what it was" },           \
 		{ "time-limit",  0,                                                           \
 		  OPTION_STRING, &fleet_options.time_limit,                                   \
 		  "SECONDS",     "for each VE (default 1800)" },                              \

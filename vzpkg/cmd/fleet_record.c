@@ -75,11 +75,14 @@ json_t *fleet_record(const struct fleet *fleet, const struct fleet_task *task,
 {
 	json_t *record = fleet_record_plain(task, err ? FLEET_FAILED : FLEET_CHANGED, err);
 
-	(void)fleet;
 	if (!err)
 		json_object_set_new(record, "packages", fleet_changes(task->class));
 	json_object_set_new(record, "running", json_boolean(applied->ran));
 	json_object_set_new(record, "restart", strings(&applied->restart));
+	if (err && fleet->request->rollback && applied->changed) {
+		json_object_set_new(record, "undone", json_boolean(applied->undone));
+		json_object_set_new(record, "not_undone", strings(&applied->not_undone));
+	}
 	if (err && applied->unfinished.count)
 		json_object_set_new(record, "unfinished", strings(&applied->unfinished));
 	if (err && applied->output && *applied->output)
@@ -126,20 +129,41 @@ static void restart_text(const json_t *services, struct strbuf *text)
 		strbuf_addf(text, " and %zu more", count - SERVICES_SHOWN);
 }
 
+/* "; taken back to what it was", "; not taken back: …" */
+static void undone_text(const json_t *record, struct strbuf *text)
+{
+	const json_t *left = json_object_get(record, "not_undone");
+
+	if (json_is_true(json_object_get(record, "undone"))) {
+		strbuf_adds(text, "; taken back to what it was");
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(left); i++)
+		strbuf_addf(text, "%s%s", i ? "; " : "; not taken back: ",
+			    json_string_value(json_array_get(left, i)));
+}
+
+static void error_text(const json_t *record, const json_t *error, struct strbuf *text)
+{
+	const char *hint = json_string_value(json_object_get(error, "hint"));
+
+	strbuf_addf(text, "failed: %s%s%s%s", json_string_value(json_object_get(error, "message")),
+		    hint ? " (" : "", hint ?: "", hint ? ")" : "");
+	if (json_object_get(record, "undone"))
+		undone_text(record, text);
+}
+
 void fleet_record_text(const struct fleet *fleet, const struct fleet_task *task,
 		       struct strbuf *text)
 {
 	const json_t *record = task->record;
 	const json_t *error = json_object_get(record, "error");
 	const json_t *seconds = json_object_get(record, "seconds");
-	const char *hint = json_string_value(json_object_get(error, "hint"));
 
 	(void)fleet;
 	strbuf_addf(text, "%s: ", task->ve->title);
 	if (error)
-		strbuf_addf(text, "failed: %s%s%s%s",
-			    json_string_value(json_object_get(error, "message")), hint ? " (" : "",
-			    hint ?: "", hint ? ")" : "");
+		error_text(record, error, text);
 	else if (task->state == FLEET_UNCHANGED)
 		strbuf_adds(text, "nothing to do");
 	else

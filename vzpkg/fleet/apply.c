@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "vzpkg/fleet/applier.h"
 #include "vzpkg/fleet/apply_restart.h"
+#include "vzpkg/fleet/undo.h"
 #include "vzpkg/metadata/installed.h"
 
 enum { OUTPUT_LINES = 15, LISTED_MAX = 2000, CALL_LIMIT_S = 60 };
@@ -413,12 +414,17 @@ static void applier_release(struct applier *applier)
 int apply_change(const struct apply_job *job, struct apply_result *ret, struct error *err)
 {
 	AUTO(applier_release) struct applier applier = { .job = job, .result = ret };
+	AUTO(undo_release) struct undo undo = UNDO_INIT;
 
 	*ret = APPLY_RESULT_INIT;
 	if (job->time_limit_s)
 		applier.deadline_ms = now_ms() + (uint64_t)job->time_limit_s * 1000;
 	set_env(&applier);
-	if (open_visit(&applier, err) < 0 || work(&applier, err) < 0)
+	if (open_visit(&applier, err) < 0 || undo_prepare(&applier, &undo, err) < 0)
+		return -1;
+	if (work(&applier, err) < 0)
+		return undo_change(&applier, &undo, err);
+	if (undo_forget(&applier, &undo, err) < 0)
 		return -1;
 	return visit_close(steal_ptr(applier.visit), err);
 }
@@ -427,6 +433,7 @@ void apply_result_release(struct apply_result *result)
 {
 	strvec_release(&result->restart);
 	strvec_release(&result->unfinished);
+	strvec_release(&result->not_undone);
 	free(result->output);
 	*result = APPLY_RESULT_INIT;
 }

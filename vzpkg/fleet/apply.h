@@ -40,6 +40,7 @@ struct apply_job {
 	unsigned time_limit_s; /* for all of it; 0: none */
 	unsigned lock_timeout_s; /* for locks of others: vzctl, another vzpkg, the VE's own apt */
 	bool skip_lock; /* the caller holds the VE's lock */
+	bool rollback; /* after a failure the VE is taken back to what it was (undo.h) */
 
 	/* What package managers and scripts print, a line at a time, as they print it: not clean (base/text.h). May be NULL. */
 	void (*line)(const char *line, void *data);
@@ -54,6 +55,8 @@ struct apply_result {
 		restart; /* services, or else programs, that still use replaced files: "nginx.service"; sorted, clean */
 	struct strvec
 		unfinished; /* after a failure: packages that are not configured, as far as the package manager named them; clean */
+	bool undone; /* after a failure: the VE is what it was before */
+	struct strvec not_undone; /* … or what of it is not; clean */
 	char *output; /* the end of what was printed; clean; may be NULL */
 };
 
