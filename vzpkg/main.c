@@ -34,6 +34,8 @@ static const struct command *const commands[] = {
 	&command_install,
 	&command_update,
 	&command_remove,
+	&command_localinstall,
+	&command_localupdate,
 	&command_resume,
 	&command_why,
 	&command_history,

@@ -318,6 +318,57 @@ int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fet
 	return check_gone(&filling, err);
 }
 
+/* ---- files of the host --------------------------------------------------------------------------- */
+
+/* `to` is what was copied. */
+static int put(struct store *store, const struct plan_package *package, int fd, int to,
+	       const char *partial, struct error *err)
+{
+	autofree char *path = path_of(package);
+	autofree char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+	struct digest digest;
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return error_errno(err, errno, "reading %s", package->name);
+	if (file_copy_fd(fd, to, partial, err) < 0)
+		return -1;
+	if (lseek(to, 0, SEEK_SET) < 0)
+		return error_errno(err, errno, "reading %s", partial);
+	if (digest_fd(package->digest.kind, to, partial, &digest, err) < 0)
+		return -1;
+	if (!digest_equal(&digest, &package->digest))
+		return error_set(err, ERROR_CHANGED, "the file of %s has changed meanwhile",
+				 package->name);
+	autoclose int dir = dir_open(store->packages, folder, true, 0755, err);
+	if (dir < 0)
+		return -1;
+	if (renameat(store->partial, partial, store->packages, path) < 0)
+		return error_errno(err, errno, "storing %s", path);
+	return 0;
+}
+
+int store_put(struct store *store, const struct plan *plan, size_t index, int fd, struct error *err)
+{
+	AUTO(lock_release) struct lock lock = LOCK_INIT;
+	const struct plan_package *package = &plan->packages[index];
+	char hex[DIGEST_MAX * 2 + 1];
+
+	if (begin_use(store, plan, &lock, err) < 0)
+		return -1;
+	if (is_there(store, package))
+		return 0;
+	autofree char *partial =
+		xasprintf("%s.%ld", digest_hex(&package->digest, hex), (long)getpid());
+	autoclose int to = openat(store->partial, partial,
+				  O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (to < 0)
+		return error_errno(err, errno, "making a file in the package store");
+	int ret = put(store, package, fd, to, partial, err);
+	if (ret < 0)
+		unlinkat(store->partial, partial, 0);
+	return ret;
+}
+
 /* ---- other stores ------------------------------------------------------------------------------- */
 
 int store_export(const struct store *store, const struct plan *plan, int dir, struct error *err)

@@ -30,6 +30,10 @@ size_t store_missing(const struct store *store, const struct plan *plan, uint64_
 int cache_fill(struct store *store, const struct plan *plan, struct fetcher *fetcher,
 	       struct report *report, struct error *err);
 
+/* Copies a file of the host to the place of the plan's package `index`, unless that is there. ERROR_CHANGED: it has another digest than the package. */
+int store_put(struct store *store, const struct plan *plan, size_t index, int fd,
+	      struct error *err);
+
 /* Gives each of the plan's packages a name below the folder `dir`, at the place that it has in a store's. */
 int store_export(const struct store *store, const struct plan *plan, int dir, struct error *err);
 

@@ -45,6 +45,8 @@ extern const struct command command_install;
 extern const struct command command_lint;
 extern const struct command command_list;
 extern const struct command command_list_appcache;
+extern const struct command command_localinstall;
+extern const struct command command_localupdate;
 extern const struct command command_lock;
 extern const struct command command_pin;
 extern const struct command command_remove;

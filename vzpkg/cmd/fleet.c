@@ -25,6 +25,9 @@ void fleet_release(struct fleet *fleet)
 	}
 	for (size_t i = 0; fleet->tasks && i < fleet->inventory.count; i++)
 		json_decref(fleet->tasks[i].record);
+	for (size_t i = 0; i < fleet->local_count; i++)
+		local_package_release(&fleet->local[i]);
+	free(fleet->local);
 	free(fleet->classes);
 	free(fleet->metadata);
 	free(fleet->tasks);
@@ -179,7 +182,8 @@ static int work(struct fleet *fleet, struct error *err)
 int fleet_run(struct fleet *fleet, const struct fleet_selection *selection, bool dry_run,
 	      struct command_result *ret, struct error *err)
 {
-	if (fleet_take(fleet, selection, err) < 0 || fleet_plan(fleet, err) < 0)
+	if (fleet_open_local(fleet, err) < 0 || fleet_take(fleet, selection, err) < 0 ||
+	    fleet_plan(fleet, err) < 0)
 		return -1;
 	if (dry_run) {
 		fleet_preview(fleet, ret);

@@ -17,9 +17,15 @@
 #include "vzpkg/fleet/inventory.h"
 #include "vzpkg/fleet/journal.h"
 #include "vzpkg/fleet/share.h"
+#include "vzpkg/metadata/local.h"
 #include "vzpkg/resolve/change.h"
 
-enum fleet_objects { FLEET_APPLICATIONS, FLEET_PACKAGES, FLEET_GROUPS };
+enum fleet_objects {
+	FLEET_APPLICATIONS,
+	FLEET_PACKAGES,
+	FLEET_GROUPS,
+	FLEET_FILES, /* of packages, on the host: absolute paths */
+};
 
 /* What is asked for. It can be written down, so that another run can go on with it. */
 struct fleet_request {
@@ -95,6 +101,8 @@ struct fleet {
 	struct fleet_class *classes;
 	size_t class_count;
 	struct fleet_task *tasks; /* one for each VE of the inventory, in its order */
+	struct local_package *local; /* FLEET_FILES */
+	size_t local_count;
 	unsigned solves;
 	size_t packages; /* different package files */
 	uint64_t package_bytes, missing_bytes; /* of them, and of those that are to be downloaded */
@@ -113,6 +121,12 @@ int fleet_run(struct fleet *fleet, const struct fleet_selection *selection, bool
 /* In VEs of the journal in which work was under way when its run was killed, lets their package managers finish what they had
  * begun. What cannot be put right is said when such a VE is read. -1 only if interrupted. */
 int fleet_repair(struct fleet *fleet, struct error *err);
+
+/* The package files that are asked for, if any. */
+int fleet_open_local(struct fleet *fleet, struct error *err);
+
+/* The one of that digest; or NULL. */
+const struct local_package *fleet_local(const struct fleet *fleet, const struct digest *digest);
 
 int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, struct error *err);
 int fleet_plan(struct fleet *fleet, struct error *err);

@@ -60,6 +60,16 @@ static int add_rpm(struct fleet *fleet, const struct template *template, struct 
 	return share_add(fleet->files->share, plan, template->format, keys, err);
 }
 
+static int store_local(struct fleet *fleet, const struct plan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct local_package *local = fleet_local(fleet, &plan->packages[i].digest);
+		if (local && store_put(fleet->files->store, plan, i, local->fd, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_class(struct fleet *fleet, struct fleet_class *class, struct error *err)
 {
 	const struct template *template = class->metadata->merged ?: class->template;
@@ -68,7 +78,7 @@ static int add_class(struct fleet *fleet, struct fleet_class *class, struct erro
 
 	if (!class->plan || !class->plan->count)
 		return 0;
-	if (app_fetcher(app, &fetcher, err) < 0)
+	if (app_fetcher(app, &fetcher, err) < 0 || store_local(fleet, class->plan, err) < 0)
 		return -1;
 	report_phase(app->report, "downloading packages", REPORT_BYTES, 0, 20);
 	if (cache_fill(fleet->files->store, class->plan, fetcher, app->report, err) < 0)

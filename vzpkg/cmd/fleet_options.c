@@ -59,6 +59,13 @@ int fleet_take_ves(const char *command, const struct strvec *operands, size_t *n
 	return 0;
 }
 
+/* A file is found again by who goes on with the run, wherever he is. */
+static void add_object(struct fleet_request *request, const char *word)
+{
+	autofree char *path = request->kind == FLEET_FILES ? realpath(word, NULL) : NULL;
+	strvec_push(&request->objects, path ?: word);
+}
+
 static int take_operands(struct fleet_request *request, const struct strvec *operands,
 			 bool need_objects, struct error *err)
 {
@@ -67,10 +74,12 @@ static int take_operands(struct fleet_request *request, const struct strvec *ope
 	if (fleet_take_ves(request->command, operands, &next, err) < 0)
 		return -1;
 	for (; next < operands->count; next++)
-		strvec_push(&request->objects, operands->items[next]);
+		add_object(request, operands->items[next]);
 	if (!need_objects || request->objects.count)
 		return 0;
 	error_set(err, ERROR_USAGE, "%s: what?", request->command);
+	if (request->kind == FLEET_FILES)
+		return error_hint(err, "usage: vzpkg %s VE FILE…", request->command);
 	return error_hint(err,
 			  "usage: vzpkg %s VE NAME…; \"vzpkg list -A\" lists the application "
 			  "templates",
@@ -79,6 +88,8 @@ static int take_operands(struct fleet_request *request, const struct strvec *ope
 
 static int take_kind(struct fleet_request *request, struct error *err)
 {
+	if (request->kind == FLEET_FILES)
+		return 0;
 	if (fleet_options.packages && fleet_options.groups) {
 		error_set(err, ERROR_USAGE, "-p and -g exclude each other");
 		return error_hint(err, "use one command for packages and one for groups");

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "vzpkg/cache/store.h"
 #include "vzpkg/cmd/fleet.h"
+#include "vzpkg/template_keyring.h"
 
 /* ---- classes ------------------------------------------------------------------------------------------------------- */
 
@@ -109,7 +110,7 @@ static void make_wishes(const struct fleet_request *request, const struct fleet_
 		application_wishes(&metadata->applications, ret);
 		return;
 	}
-	for (size_t i = 0; i < request->objects.count; i++)
+	for (size_t i = 0; request->kind != FLEET_FILES && i < request->objects.count; i++)
 		strvec_pushf(ret, "%s%s", request->kind == FLEET_GROUPS ? "@" : "",
 			     request->objects.items[i]);
 }
@@ -122,6 +123,7 @@ static int solve(struct fleet *fleet, struct package_pool *pool, struct fleet_cl
 	const struct change_request request = {
 		.verb = fleet->request->verb,
 		.wishes = wishes,
+		.local = fleet->request->kind == FLEET_FILES,
 		.dependants = fleet->request->dependants,
 		.only_if_installed = fleet->request->verb != CHANGE_INSTALL,
 	};
@@ -131,6 +133,25 @@ static int solve(struct fleet *fleet, struct package_pool *pool, struct fleet_cl
 			      &class->notes, err);
 }
 
+static int add_local(struct fleet *fleet, const struct template *template,
+		     struct package_pool *pool, struct error *err)
+{
+	AUTO(keyring_freep) struct keyring *keyring = NULL;
+	AUTO(package_keys_freep) struct package_keys *keys = NULL;
+
+	if (pool_add_local(pool, fleet->local, fleet->local_count, err) < 0)
+		return -1;
+	if (template->format != PACKAGE_RPM)
+		return 0;
+	if (template_keyring_open(template, app_pm(fleet->app, err), &keyring, err) < 0 ||
+	    package_keys_open(keyring, &template->key_files, &keys, err) < 0)
+		return -1;
+	for (size_t i = 0; i < fleet->local_count; i++)
+		if (local_package_verify(&fleet->local[i], keys, err) < 0)
+			return -1;
+	return 0;
+}
+
 static int load(struct fleet *fleet, const struct fleet_metadata *metadata,
 		struct metadata **ret_metadata, struct package_pool **ret_pool, struct error *err)
 {
@@ -138,8 +159,12 @@ static int load(struct fleet *fleet, const struct fleet_metadata *metadata,
 
 	if (app_metadata(fleet->app, template, ret_metadata, err) < 0)
 		return -1;
+	if (fleet->local_count)
+		metadata_add_local(*ret_metadata);
 	report_phase(fleet->app->report, "resolving packages", REPORT_ITEMS, 0, 5);
-	return metadata_load(*ret_metadata, fleet->app->report, ret_pool, err);
+	if (metadata_load(*ret_metadata, fleet->app->report, ret_pool, err) < 0)
+		return -1;
+	return fleet->local_count ? add_local(fleet, template, *ret_pool, err) : 0;
 }
 
 /* The classes of one template, one after the other in the same pool. */
@@ -191,7 +216,8 @@ static int count_packages(struct fleet *fleet, struct error *err)
 			uint64_t missing = 0;
 			if (counted(fleet, c, &plan->packages[i]))
 				continue;
-			store_missing(store, &one, &missing);
+			if (!fleet_local(fleet, &plan->packages[i].digest))
+				store_missing(store, &one, &missing);
 			fleet->packages++;
 			fleet->package_bytes += plan->packages[i].size;
 			fleet->missing_bytes += missing;

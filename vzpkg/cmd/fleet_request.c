@@ -11,7 +11,7 @@ static const char *const verb_names[] = {
 	[CHANGE_UPDATE] = "update",
 	[CHANGE_ERASE] = "remove",
 };
-static const char *const kind_names[] = { "applications", "packages", "groups" };
+static const char *const kind_names[] = { "applications", "packages", "groups", "files" };
 
 void fleet_request_release(struct fleet_request *request)
 {
@@ -59,7 +59,7 @@ int fleet_request_parse(const json_t *json, struct fleet_request *ret, struct er
 	const json_t *objects = json_object_get(json, "objects");
 	const json_t *failures = json_object_get(json, "failures_max");
 	int verb = word_index(json, "verb", verb_names, 3, err);
-	int kind = verb < 0 ? -1 : word_index(json, "kind", kind_names, 3, err);
+	int kind = verb < 0 ? -1 : word_index(json, "kind", kind_names, 4, err);
 
 	if (kind < 0)
 		return -1;

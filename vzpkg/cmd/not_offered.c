@@ -20,8 +20,6 @@ static const struct {
 	{ "sync-vzpackages", ERROR_UNSUPPORTED, "a VE's own package manager knows its packages" },
 	{ "get-backup-apps", ERROR_UNSUPPORTED, "\"vzpkg list VE\" shows its applications" },
 	{ "upgrade", ERROR_UNSUPPORTED, "run the VE's own release upgrade inside it" },
-	{ "localinstall", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
-	{ "localupdate", ERROR_UNSUPPORTED, "\"vzctl cp\" brings files into a VE" },
 	{ "update-appcache", ERROR_UNSUPPORTED, "\"vzpkg create-appcache\" builds it" },
 	{ "remove-appcache", ERROR_UNSUPPORTED, "\"vzpkg remove-cache\" removes a cache" },
 	{ "list-appcache", ERROR_UNSUPPORTED, "\"vzpkg list\" lists all caches" },

@@ -419,17 +419,19 @@ static int refuse_unsigned(const struct check *check)
 			  "repository's line to accept that for all of it");
 }
 
+static const rpmTagVal signature_tags[] = { RPMTAG_RSAHEADER, RPMTAG_DSAHEADER, RPMTAG_SIGPGP,
+					    RPMTAG_SIGGPG };
+
+enum { SIGNATURE_TAGS = sizeof(signature_tags) / sizeof(signature_tags[0]) };
+
 static int judge(struct check *check, Header header, bool is_good, bool must_be_signed,
 		 const struct strbuf *said)
 {
-	static const rpmTagVal tags[] = { RPMTAG_RSAHEADER, RPMTAG_DSAHEADER, RPMTAG_SIGPGP,
-					  RPMTAG_SIGGPG };
-
 	if (!header)
 		return refuse_damaged(check, said);
 	read_identity(header, check->identity);
-	for (size_t i = 0; must_be_signed && i < sizeof(tags) / sizeof(tags[0]); i++)
-		if (check_tag(check, header, tags[i]) < 0)
+	for (size_t i = 0; must_be_signed && i < SIGNATURE_TAGS; i++)
+		if (check_tag(check, header, signature_tags[i]) < 0)
 			return -1;
 	if (must_be_signed && !check->signatures)
 		return refuse_unsigned(check);
@@ -475,4 +477,59 @@ int package_verify(const struct package_keys *keys, int fd, const char *name, bo
 	rpm_library_listen(NULL, 0);
 	lseek(fd, 0, SEEK_SET);
 	return status;
+}
+
+/* ---- what need not be signed -------------------------------------------------------------------------- */
+
+enum signed_by { BY_NOBODY, BY_KNOWN, BY_UNKNOWN, BY_NONSENSE };
+
+static enum signed_by signer_of_tag(const struct package_keys *keys, Header header, rpmTagVal tag)
+{
+	enum signed_by by = BY_NOBODY;
+	pgpDigParams signature = NULL;
+	rpmtd data = rpmtdNew();
+
+	if (headerGet(header, tag, data, HEADERGET_MINMEM)) {
+		by = BY_NONSENSE;
+		if (data->data &&
+		    pgpPrtParams(data->data, data->count, PGPTAG_SIGNATURE, &signature) == 0 &&
+		    signature) {
+			autofree char *id = hex_of(pgpDigParamsSignID(signature), 8);
+			by = keys->keyring && keyring_find(keys->keyring, id) ? BY_KNOWN
+									      : BY_UNKNOWN;
+		}
+	}
+	pgpDigParamsFree(signature);
+	rpmtdFreeData(data);
+	rpmtdFree(data);
+	return by;
+}
+
+/* The worst that is found: one signature that is not known is enough for librpm to find fault with all. */
+static enum signed_by signer_of(const struct package_keys *keys, int fd, const char *name)
+{
+	enum signed_by worst = BY_NOBODY;
+	rpmts ts = rpmtsCreate();
+
+	rpmtsSetVSFlags(ts, _RPMVSF_NODIGESTS | _RPMVSF_NOSIGNATURES);
+	Header header = read_header(ts, fd, name);
+	lseek(fd, 0, SEEK_SET);
+	for (size_t i = 0; header && i < SIGNATURE_TAGS; i++) {
+		enum signed_by by = signer_of_tag(keys, header, signature_tags[i]);
+		worst = by > worst ? by : worst;
+	}
+	headerFree(header);
+	rpmtsFree(ts);
+	return worst;
+}
+
+int package_verify_optional(const struct package_keys *keys, int fd, const char *name,
+			    struct package_identity *ret, struct error *err)
+{
+	enum signed_by by = signer_of(keys, fd, name);
+
+	*ret = (struct package_identity){ 0 };
+	if (by == BY_NONSENSE)
+		return error_set(err, ERROR_TRUST, "%s has a signature that cannot be read", name);
+	return package_verify(keys, fd, name, by == BY_KNOWN, ret, err);
 }

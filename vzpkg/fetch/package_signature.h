@@ -42,5 +42,12 @@ void package_identity_release(struct package_identity *identity);
 int package_verify(const struct package_keys *keys, int fd, const char *name, bool must_be_signed,
 		   struct package_identity *ret, struct error *err);
 
+/*
+ * The same of one that need not be signed by anybody: signatures by keys that are known have to be good, and are judged; those of others are passed over.
+ * One that cannot be understood is ERROR_TRUST.
+ */
+int package_verify_optional(const struct package_keys *keys, int fd, const char *name,
+			    struct package_identity *ret, struct error *err);
+
 /* RPMVSF_…: digests of this package that need not be computed, since stronger ones cover the same bytes. */
 rpmVSFlags package_redundant_digests(Header header);

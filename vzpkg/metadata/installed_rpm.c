@@ -201,10 +201,23 @@ static int dump_header(struct dump *dump, Header header, struct error *err)
 	    !fits_in_line(arch))
 		return error_set(err, ERROR_PACKAGES,
 				 "a package has no name, version or architecture");
-	strbuf_addf(&dump->text, "%c%s\t%s\t%s\n", INSTALLED_RPM_PACKAGE, name, evr, arch);
+	/* Repositories leave out an epoch of 0, and so does what is compared with them. */
+	strbuf_addf(&dump->text, "%c%s\t%s\t%s\n", INSTALLED_RPM_PACKAGE, name,
+		    strncmp(evr, "0:", 2) == 0 ? evr + 2 : evr, arch);
 	add_relations(dump, header);
 	add_files(dump, header);
 	return flush(dump, FLUSH, err);
+}
+
+int installed_rpm_dump(Header header, int output, struct error *err)
+{
+	struct dump dump = { .output = output, .text = STRBUF_INIT };
+	int ret = dump_header(&dump, header, err);
+
+	if (ret == 0)
+		ret = flush(&dump, 0, err);
+	strbuf_release(&dump.text);
+	return ret;
 }
 
 static int dump_blob(const void *blob, size_t size, void *data, struct error *err)

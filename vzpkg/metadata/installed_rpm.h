@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <rpm/header.h>
+
 #include "base/error.h"
 #include "vzpkg/metadata/installed_read.h"
 
@@ -18,6 +20,9 @@ enum {
 	INSTALLED_RPM_FOLDER = 'd', /* of the files that follow, with its "/" */
 	INSTALLED_RPM_FILE = 'f',
 };
+
+/* Writes the record of one package to a descriptor. */
+int installed_rpm_dump(Header header, int output, struct error *err);
 
 /* Records one after the other, which may be anything. */
 int installed_rpm_parse(const char *text, size_t length, struct installed_builder *builder,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <solv/pool.h>
+#include <solv/repo.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ enum package_priority {
 struct package_pool {
 	Pool *pool; /* whatprovides is made */
 	const struct metadata *metadata; /* borrowed; Repo.appdata is its metadata_repository */
+	Repo *local; /* package files of the host (local.h); NULL: none */
 	Id priority_key, essential_key, order_key, sha512_key; /* attributes of our own */
 	/* What a list of files that libsolv asked for (rpm) could not be had for: whatever was decided since is void. */
 	struct error trouble;

@@ -315,7 +315,9 @@ static int add_or_update(struct changer *changer, struct error *err)
 	keep_closure(changer);
 	if (is_rpm(changer))
 		keep_versions(changer);
-	if (changer->request->verb == CHANGE_INSTALL)
+	if (changer->request->local)
+		change_local(changer);
+	else if (changer->request->verb == CHANGE_INSTALL)
 		wish_to_install(changer);
 	else
 		wish_to_update(changer);

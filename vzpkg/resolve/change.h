@@ -24,6 +24,7 @@ struct change_request {
 		*wishes; /* vzpkg/resolve/wish.h; empty for CHANGE_UPDATE: all packages */
 	bool recommends; /* of packages that are new, follow Recommends */
 	bool dependants; /* CHANGE_ERASE: what needs it goes too; otherwise that is ERROR_UNSATISFIABLE, naming who needs it */
+	bool local; /* CHANGE_INSTALL, CHANGE_UPDATE: not the wishes, but just the packages of pool->local; with CHANGE_UPDATE, where one of the name is installed */
 	bool only_if_installed; /* CHANGE_UPDATE and CHANGE_ERASE: names of what is not installed are passed over */
 };
 

@@ -25,6 +25,9 @@ int changer_open(struct changer *changer, struct package_pool *pool,
 		 const struct installed_set *set, struct error *err);
 void changer_release(struct changer *changer);
 
+/* The package files of the host, instead of wishes. */
+void change_local(struct changer *changer);
+
 /* Fills `removed` from `scope`. */
 int change_erase(struct changer *changer, struct error *err);
 
