@@ -141,6 +141,9 @@ int fleet_end(struct fleet *fleet, struct fleet_task *task, enum fleet_state sta
 void fleet_preview(const struct fleet *fleet, struct command_result *ret);
 void fleet_result(const struct fleet *fleet, struct command_result *ret);
 
+/* Whether an application is named itself, and not only required by one that is. */
+bool fleet_names(const struct fleet_request *request, const struct application *application);
+
 /* Whether that VE has something to be done. */
 bool fleet_has_work(const struct fleet *fleet, const struct fleet_task *task);
 

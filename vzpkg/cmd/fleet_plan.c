@@ -61,6 +61,16 @@ static void make_classes(struct fleet *fleet)
 
 /* ---- what is asked for ---------------------------------------------------------------------------------------------- */
 
+static void tell_ignored(const struct fleet *fleet, const struct application_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->items[i]->host_scripts_ignored)
+			report_info(fleet->app->report,
+				    "%s: its scripts for the host are not run, since vzpkg.conf "
+				    "does not say ALLOW_HOST_SCRIPTS=\"yes\"",
+				    set->items[i]->name);
+}
+
 static int take_applications(struct fleet *fleet, struct fleet_metadata *metadata,
 			     struct error *err)
 {
@@ -72,11 +82,12 @@ static int take_applications(struct fleet *fleet, struct fleet_metadata *metadat
 	if (application_set_load(&source, metadata->template, &request->objects,
 				 &metadata->applications, err) < 0)
 		return -1;
+	tell_ignored(fleet, &metadata->applications);
 	return application_merge(metadata->template, &metadata->applications, NULL,
 				 &metadata->merged, err);
 }
 
-static bool named(const struct fleet_request *request, const struct application *application)
+bool fleet_names(const struct fleet_request *request, const struct application *application)
 {
 	for (size_t i = 0; i < request->objects.count; i++) {
 		const char *word = request->objects.items[i];
@@ -92,8 +103,8 @@ static void erased_packages(const struct fleet_request *request,
 {
 	for (size_t i = 0; i < applications->count; i++) {
 		const struct application *application = applications->items[i];
-		for (size_t p = 0; named(request, application) && p < application->packages.count;
-		     p++)
+		for (size_t p = 0;
+		     fleet_names(request, application) && p < application->packages.count; p++)
 			if (!strvec_contains(ret, application->packages.items[p]))
 				strvec_push(ret, application->packages.items[p]);
 	}

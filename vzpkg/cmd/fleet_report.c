@@ -58,7 +58,7 @@ static int note_applications(const struct fleet *fleet, const struct fleet_task 
 	for (size_t i = 0; i < set->count; i++) {
 		const char *name = set->items[i]->name;
 		if (strvec_contains(&task->ve->applications, name) == erase &&
-		    (!erase || strvec_contains(&request->objects, name)))
+		    (!erase || fleet_names(request, set->items[i])))
 			strvec_push(&names, name);
 	}
 	return names.count ? record(fleet->app, task->ve->ctid, &names, erase, err) : 0;

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "base/worker.h"
+#include "vzpkg/application_host.h"
 #include "vzpkg/cmd/fleet.h"
 #include "vzpkg/cmd/fleet_files.h"
 #include "vzpkg/cmd/fleet_record.h"
@@ -50,11 +51,13 @@ static void script_list_release(struct script_list *list)
 	free(list->items);
 }
 
-/* An application that the VE has already is not installed once more. */
+/* An application that the VE has already is not installed once more; what one requires is not removed with it. */
 static bool concerns(const struct fleet *fleet, const struct fleet_ve *ve,
 		     const struct application *application)
 {
 	bool has = strvec_contains(&ve->applications, application->name);
+	if (fleet->request->verb == CHANGE_ERASE)
+		return has && fleet_names(fleet->request, application);
 	return fleet->request->verb == CHANGE_INSTALL ? !has : has;
 }
 
@@ -90,6 +93,11 @@ static const enum template_script after_kind[] = {
 	[CHANGE_ERASE] = SCRIPT_POST_REMOVE,
 };
 
+static bool has_script(const struct application *application, enum template_script kind)
+{
+	return application->scripts[kind] || application->host_scripts[kind];
+}
+
 static bool has_scripts(const struct fleet *fleet, const struct fleet_task *task)
 {
 	const struct application_set *set = &task->class->metadata->applications;
@@ -97,8 +105,8 @@ static bool has_scripts(const struct fleet *fleet, const struct fleet_task *task
 
 	for (size_t i = 0; i < set->count; i++)
 		if (concerns(fleet, task->ve, set->items[i]) &&
-		    (set->items[i]->scripts[before_kind[verb]] ||
-		     set->items[i]->scripts[after_kind[verb]]))
+		    (has_script(set->items[i], before_kind[verb]) ||
+		     has_script(set->items[i], after_kind[verb])))
 			return true;
 	return false;
 }
@@ -140,6 +148,39 @@ static int apply(const struct fleet *fleet, const struct fleet_task *task,
 	return apply_change(&job, result, err);
 }
 
+/* On the host: those that vzpkg.conf allows. */
+static int run_host_scripts(const struct fleet *fleet, const struct fleet_task *task,
+			    enum template_script kind, struct error *err)
+{
+	const struct application_set *set = &task->class->metadata->applications;
+	AUTO(strbuf_release) struct strbuf output = STRBUF_INIT;
+
+	for (size_t i = 0; i < set->count; i++) {
+		const struct application_host_run run = {
+			.application = set->items[i],
+			.kind = kind,
+			.ctid = task->ve->ctid,
+			.ve_name = task->ve->name,
+			.limit_s = fleet->request->time_limit_s,
+		};
+		if (concerns(fleet, task->ve, set->items[i]) &&
+		    application_host_run(&run, &output, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int change(const struct fleet *fleet, const struct fleet_task *task,
+		  struct apply_result *result, struct error *err)
+{
+	enum change_verb verb = fleet->request->verb;
+
+	if (run_host_scripts(fleet, task, before_kind[verb], err) < 0 ||
+	    apply(fleet, task, result, err) < 0)
+		return -1;
+	return run_host_scripts(fleet, task, after_kind[verb], err);
+}
+
 /* In the child. What went wrong in a VE is the record's, and none of the child's own. */
 static int work_in(size_t index, void *data, struct strbuf *result, struct error *err)
 {
@@ -148,7 +189,7 @@ static int work_in(size_t index, void *data, struct strbuf *result, struct error
 	AUTO(apply_result_release) struct apply_result applied = APPLY_RESULT_INIT;
 	AUTO(error_clear) struct error why = ERROR_INIT;
 
-	int status = apply(work->fleet, task, &applied, &why);
+	int status = change(work->fleet, task, &applied, &why);
 	json_t *record = fleet_record(work->fleet, task, &applied, status < 0 ? &why : NULL);
 	autofree char *text = json_dumps(record, JSON_COMPACT);
 	json_decref(record);
