@@ -2,20 +2,42 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
+
 /* How a shell gets the words. */
-static const char *const commands_of[] = {
-	[COMPLETE_TEMPLATES] = "vzpkg list -qO 2>/dev/null | cut -d' ' -f1",
-	[COMPLETE_VES] = "vzlist -a -H -o ctid,name 2>/dev/null | tr -s ' -' '\\n'",
+static const struct source {
+	unsigned words;
+	const char *command, *zsh;
+} sources[] = {
+	{ COMPLETE_TEMPLATES, "vzpkg list -qO 2>/dev/null | cut -d' ' -f1", "_vz_templates" },
+	{ COMPLETE_VES, "vzlist -a -H -o ctid,name 2>/dev/null | tr -s ' -' '\\n'", "_vz_ves" },
 };
 
-static enum completion_words argument_words(const struct option_row *row)
+enum { SOURCE_COUNT = sizeof(sources) / sizeof(sources[0]) };
+
+/* Their commands one after the other; "": files, or nothing. */
+static void commands_of(unsigned words, struct strbuf *ret)
 {
-	if (strcmp(row->argument, "FILE") == 0 || strcmp(row->argument, "DIR") == 0)
+	for (size_t i = 0; i < SOURCE_COUNT; i++)
+		if (words & sources[i].words)
+			strbuf_addf(ret, "%s%s", ret->length ? "; " : "", sources[i].command);
+}
+
+/* "VE,…" are several, of which the first can be completed. */
+static unsigned argument_words(const struct option_row *row)
+{
+	const char *argument = row->argument;
+
+	if (strcmp(argument, "FILE") == 0 || strcmp(argument, "DIR") == 0)
 		return COMPLETE_FILES;
-	if (strcmp(row->argument, "TEMPLATE") == 0)
+	if (strcmp(argument, "TEMPLATE") == 0)
 		return COMPLETE_TEMPLATES;
-	return strstr(row->argument, "CTID") || strcmp(row->argument, "VE") == 0 ? COMPLETE_VES
-										 : COMPLETE_NOTHING;
+	if (strcmp(argument, "TEMPLATE|VE") == 0)
+		return COMPLETE_TEMPLATES | COMPLETE_VES;
+	return strstr(argument, "CTID") || strcmp(argument, "VE") == 0 ||
+			       strncmp(argument, "VE,", 3) == 0
+		       ? COMPLETE_VES
+		       : COMPLETE_NOTHING;
 }
 
 /* The text between single quotes of a shell; `also` is escaped by "\" in it. */
@@ -39,15 +61,21 @@ static void bash_rows(const struct option_row *row, struct strbuf *text)
 			strbuf_addf(text, " --%s", row->name);
 }
 
-static void bash_reply(enum completion_words words, struct strbuf *text)
+static void bash_reply(unsigned words, struct strbuf *text)
 {
-	if (words == COMPLETE_FILES)
-		strbuf_adds(text, "mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")");
-	else if (words != COMPLETE_NOTHING)
-		strbuf_addf(text, "mapfile -t COMPREPLY < <(compgen -W \"$(%s)\" -- \"$cur\")",
-			    commands_of[words]);
-	else
+	AUTO(strbuf_release) struct strbuf commands = STRBUF_INIT;
+
+	commands_of(words, &commands);
+	if (words == COMPLETE_NOTHING) {
 		strbuf_adds(text, "COMPREPLY=()");
+		return;
+	}
+	strbuf_adds(text, "mapfile -t COMPREPLY < <(");
+	if (commands.length)
+		strbuf_addf(text, "compgen -W \"$(%s)\" -- \"$cur\"", commands.text);
+	if (words & COMPLETE_FILES)
+		strbuf_addf(text, "%scompgen -f -- \"$cur\"", commands.length ? "; " : "");
+	strbuf_adds(text, ")");
 }
 
 /* Those that take an argument, as patterns of a case; with `reply`, what completes it. */
@@ -117,15 +145,17 @@ static void bash(const struct completion *c, struct strbuf *text)
 
 /* ---- zsh ----------------------------------------------------------------------------------------------------- */
 
-static void zsh_action(enum completion_words words, struct strbuf *text)
+static void zsh_action(unsigned words, struct strbuf *text)
 {
-	static const char *const actions[] = {
-		[COMPLETE_NOTHING] = " ",
-		[COMPLETE_FILES] = "_files",
-		[COMPLETE_TEMPLATES] = "_vz_templates",
-		[COMPLETE_VES] = "_vz_ves",
-	};
-	strbuf_adds(text, actions[words]);
+	if (words == COMPLETE_NOTHING) {
+		strbuf_adds(text, " ");
+		return;
+	}
+	strbuf_adds(text, "{");
+	for (size_t i = 0; i < SOURCE_COUNT; i++)
+		if (words & sources[i].words)
+			strbuf_addf(text, "%s; ", sources[i].zsh);
+	strbuf_addf(text, "%s}", words & COMPLETE_FILES ? "_files" : "");
 }
 
 /* Words of a list, each with `end` after it. */
@@ -154,13 +184,13 @@ static void zsh_rows(const struct option_row *row, const char *end, struct strbu
 
 static void zsh_helpers(struct strbuf *text)
 {
-	strbuf_addf(text, "_vz_templates() { compadd -- ${(f)\"$(%s)\"} }\n",
-		    commands_of[COMPLETE_TEMPLATES]);
-	strbuf_addf(text, "_vz_ves() { compadd -- ${(f)\"$(%s)\"} }\n\n",
-		    commands_of[COMPLETE_VES]);
+	for (size_t i = 0; i < SOURCE_COUNT; i++)
+		strbuf_addf(text, "%s() { compadd -- ${(f)\"$(%s)\"} }\n", sources[i].zsh,
+			    sources[i].command);
+	strbuf_adds(text, "\n");
 }
 
-static void zsh_operands(enum completion_words words, struct strbuf *text)
+static void zsh_operands(unsigned words, struct strbuf *text)
 {
 	strbuf_adds(text, "'*:operand:");
 	zsh_action(words, text);
@@ -214,13 +244,16 @@ static void zsh(const struct completion *c, struct strbuf *text)
 
 /* ---- fish ---------------------------------------------------------------------------------------------------- */
 
-static void fish_words(enum completion_words words, struct strbuf *text)
+static void fish_words(unsigned words, struct strbuf *text)
 {
-	if (words == COMPLETE_FILES) {
+	AUTO(strbuf_release) struct strbuf commands = STRBUF_INIT;
+
+	commands_of(words, &commands);
+	if (words & COMPLETE_FILES)
 		strbuf_adds(text, " -F");
-	} else if (words != COMPLETE_NOTHING) {
+	if (commands.length) {
 		strbuf_adds(text, " -a '(");
-		add_quoted(text, commands_of[words], "");
+		add_quoted(text, commands.text, "");
 		strbuf_adds(text, ")'");
 	}
 }
@@ -241,7 +274,7 @@ static void fish_rows(const char *program, const char *command, const struct opt
 		add_quoted(text, row->help, "");
 		strbuf_adds(text, "'");
 		if (row->type != OPTION_FLAG) {
-			bool files = argument_words(row) == COMPLETE_FILES;
+			bool files = argument_words(row) & COMPLETE_FILES;
 			strbuf_adds(text, files ? " -r" : " -x");
 			fish_words(argument_words(row), text);
 		}

@@ -10,18 +10,18 @@
 #include "base/option.h"
 #include "base/strbuf.h"
 
-/* What an operand is. */
+/* What an operand is; one of several if they are added up. */
 enum completion_words {
-	COMPLETE_NOTHING,
-	COMPLETE_FILES,
-	COMPLETE_TEMPLATES, /* as "vzpkg list -O" prints them */
-	COMPLETE_VES, /* numbers and names, as vzlist does */
+	COMPLETE_NOTHING = 0,
+	COMPLETE_FILES = 1,
+	COMPLETE_TEMPLATES = 2, /* as "vzpkg list -O" prints them */
+	COMPLETE_VES = 4, /* numbers and names, as vzlist does */
 };
 
 struct completion_command {
 	const char *name, *summary;
 	const struct option_row *options; /* may be NULL */
-	enum completion_words operands;
+	unsigned operands; /* COMPLETE_… */
 };
 
 struct completion {
@@ -29,7 +29,7 @@ struct completion {
 	const struct option_row *common;
 	const struct completion_command *commands; /* none: `operands` are the program's own */
 	size_t count;
-	enum completion_words operands;
+	unsigned operands;
 };
 
 /* Appends the script. ERROR_USAGE for another shell. What an option's argument is follows from its name in the table: FILE, DIR,

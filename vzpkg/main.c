@@ -183,6 +183,14 @@ static int usage_error(const struct command *command, const struct error *err)
 	return code;
 }
 
+/* What the operands are, by the words of the usage line. */
+static unsigned operand_words(const char *operands)
+{
+	return (strstr(operands, "TEMPLATE") ? COMPLETE_TEMPLATES : 0) |
+	       (strstr(operands, "VE") ? COMPLETE_VES : 0) |
+	       (strstr(operands, "DIR") || strstr(operands, "FILE") ? COMPLETE_FILES : 0);
+}
+
 static int completion(struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -192,10 +200,7 @@ static int completion(struct error *err)
 			.name = commands[i]->name,
 			.summary = commands[i]->summary,
 			.options = commands[i]->options,
-			.operands = strstr(commands[i]->operands, "TEMPLATE") ? COMPLETE_TEMPLATES
-				    : strstr(commands[i]->operands, "VE")     ? COMPLETE_VES
-				    : strstr(commands[i]->operands, "DIR")    ? COMPLETE_FILES
-									      : COMPLETE_NOTHING,
+			.operands = operand_words(commands[i]->operands),
 		};
 	struct completion completion = { .program = "vzpkg",
 					 .common = common_options,
