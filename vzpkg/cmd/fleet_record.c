@@ -26,8 +26,9 @@ static json_t *change_row(const struct fleet_class *class, const struct package_
 	const struct plan_package *after =
 		change->kind == CHANGE_REMOVE ? NULL : &class->plan->packages[change->package];
 
-	return json_pack("{s:s s:s s:s? s:s? s:b}", "name", after ? after->name : before->name,
-			 "arch", after ? after->arch : before->arch, "from",
+	return json_pack("{s:s s:s s:s? s:s? s:b}", "name",
+			 after ? after->name : change->before->name, "arch",
+			 after ? after->arch : change->before->arch, "from",
 			 before ? before->version : NULL, "to", after ? after->version : NULL,
 			 "automatic", after && after->automatic);
 }

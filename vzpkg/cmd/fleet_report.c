@@ -102,7 +102,7 @@ static void change_text(const struct fleet_class *class, const struct package_ch
 		change->kind == CHANGE_REMOVE ? NULL : &class->plan->packages[change->package];
 	const char *what = !after ? "remove" : before ? "upgrade" : "install";
 
-	strbuf_addf(text, "  %-8s %s", what, after ? after->name : before->name);
+	strbuf_addf(text, "  %-8s %s", what, after ? after->name : change->before->name);
 	if (before)
 		strbuf_addf(text, " %s", before->version);
 	if (after)
