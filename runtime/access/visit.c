@@ -42,26 +42,44 @@ static void say_waiting(const char *holder, void *data)
 	report_info(data, "waiting for %s, which is at work on the packages of this VE", holder);
 }
 
-static char *lock_name(const struct visit *visit)
+static char *lock_name(const struct visit_spec *spec)
 {
-	return xasprintf("%u.packages.lck", visit->spec.ctid);
+	return xasprintf("%u.packages.lck", spec->ctid);
 }
 
-static int lock_packages(struct visit *visit, struct error *err)
+static int lock_packages(const struct visit_spec *spec, struct lock *lock, struct error *err)
 {
-	autofree char *name = lock_name(visit);
-	autoclose int dir = dir_open(AT_FDCWD, visit->spec.host->lock_dir, true, 0755, err);
+	autofree char *name = lock_name(spec);
+	autoclose int dir = dir_open(AT_FDCWD, spec->host->lock_dir, true, 0755, err);
 	if (dir < 0)
 		return -1;
-	return lock_take(&visit->packages, dir, name, LOCK_EXCLUSIVE, visit->spec.timeout_s,
-			 say_waiting, visit->spec.report, err);
+	return lock_take(lock, dir, name, LOCK_EXCLUSIVE, spec->timeout_s, say_waiting,
+			 spec->report, err);
 }
 
-static void unlock_packages(struct visit *visit)
+static void unlock_packages(const struct visit_spec *spec, struct lock *lock)
 {
-	autofree char *name = lock_name(visit);
-	autoclose int dir = open(visit->spec.host->lock_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	lock_remove(&visit->packages, dir, name);
+	autofree char *name = lock_name(spec);
+	autoclose int dir = open(spec->host->lock_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	lock_remove(lock, dir, name);
+}
+
+/* Without a file there is no lock. */
+static bool is_locked(const struct visit_spec *spec)
+{
+	autofree char *path = xasprintf("%s/%u.packages.lck", spec->host->lock_dir, spec->ctid);
+	return access(path, F_OK) == 0;
+}
+
+int visit_wait(const struct visit_spec *spec, struct error *err)
+{
+	struct lock lock = LOCK_INIT;
+	if (!is_locked(spec))
+		return 0;
+	if (lock_packages(spec, &lock, err) < 0)
+		return -1;
+	unlock_packages(spec, &lock);
+	return 0;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------ */
@@ -169,7 +187,7 @@ int visit_open(const struct visit_spec *spec, struct visit **ret, struct error *
 	if (check(spec, err) < 0)
 		return -1;
 	AUTO(visit_freep) struct visit *visit = visit_new(spec);
-	if (lock_packages(visit, err) < 0 || open_either(visit, err) < 0)
+	if (lock_packages(&visit->spec, &visit->packages, err) < 0 || open_either(visit, err) < 0)
 		return -1;
 	*ret = steal_ptr(visit);
 	return 0;
@@ -390,7 +408,7 @@ int visit_close(struct visit *visit, struct error *err)
 	running_release(&visit->running);
 	private_release(&visit->area);
 	held_release(&visit->held);
-	unlock_packages(visit);
+	unlock_packages(&visit->spec, &visit->packages);
 	free(visit->init);
 	free(visit);
 	return result;

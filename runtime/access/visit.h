@@ -56,6 +56,9 @@ struct visit_spec {
  */
 int visit_open(const struct visit_spec *spec, struct visit **ret, struct error *err);
 
+/* Waits until nobody else is at work on its packages. Of the spec: host, ctid, timeout_s, report. ERROR_LOCKED, … */
+int visit_wait(const struct visit_spec *spec, struct error *err);
+
 /* Whether it ran when it was entered. */
 bool visit_is_running(const struct visit *visit);
 

@@ -162,17 +162,27 @@ static int begin_journal(struct fleet *fleet, struct error *err)
 			     ctids, count, &fleet->journal, err);
 }
 
-static int work(struct fleet *fleet, struct error *err)
+int fleet_attempt(struct fleet *fleet, struct error *err)
 {
+	if (settle(fleet, err) < 0)
+		return -1;
 	if (!waiting(fleet, NULL))
 		return 0;
 	announce(fleet);
 	if (fleet_fetch(fleet, err) < 0 || settle(fleet, err) < 0 ||
 	    (!fleet->journal && begin_journal(fleet, err) < 0))
 		return -1;
-	int ret = fleet_work(fleet, err);
-	fleet->resumable = journal_close(fleet->journal);
-	fleet->journal = NULL;
+	return fleet_work(fleet, err);
+}
+
+static int work(struct fleet *fleet, struct error *err)
+{
+	int ret = fleet_attempt(fleet, err);
+
+	if (ret == 0)
+		ret = fleet_again(fleet, err);
+	if (fleet->journal)
+		fleet->resumable = journal_close(steal_ptr(fleet->journal));
 	if (ret < 0 && err->kind == ERROR_INTERRUPTED && fleet->resumable)
 		error_hint(err, "%zu VEs were left as they were: \"vzpkg resume\" goes on",
 			   waiting(fleet, NULL));
@@ -189,7 +199,7 @@ int fleet_run(struct fleet *fleet, const struct fleet_selection *selection, bool
 		fleet_preview(fleet, ret);
 		return verdict(fleet, err);
 	}
-	int status = settle(fleet, err) < 0 ? -1 : work(fleet, err);
+	int status = work(fleet, err);
 	fleet_result(fleet, ret);
 	return status < 0 ? -1 : verdict(fleet, err);
 }

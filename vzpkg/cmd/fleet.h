@@ -90,6 +90,7 @@ struct fleet_task {
 	enum fleet_state state;
 	json_t *record; /* what has become of it; NULL: nothing yet */
 	uint64_t begun_ms;
+	bool put_off; /* its packages have changed since they were looked at */
 };
 
 struct fleet {
@@ -110,6 +111,7 @@ struct fleet {
 	struct journal *journal;
 	bool unheard; /* nothing is printed as each VE ends */
 	bool json_lines; /* a record on stdout as each VE ends */
+	bool again; /* the second attempt, and the last */
 	bool stopped; /* by a canary, or too many failures: some VEs were not begun */
 	bool resumable;
 };
@@ -133,9 +135,19 @@ int fleet_plan(struct fleet *fleet, struct error *err);
 int fleet_fetch(struct fleet *fleet, struct error *err);
 int fleet_work(struct fleet *fleet, struct error *err);
 
+/* From a plan to results, with a journal; VEs in which nothing can be or is to be done have their results already. */
+int fleet_attempt(struct fleet *fleet, struct error *err);
+
+/* VEs whose packages were changed between the plan and the work, by another run or by their own package manager: looked at,
+ * planned for and worked in once more. */
+int fleet_again(struct fleet *fleet, struct error *err);
+
 /* A VE's part is over: its record is written, shown, and kept. */
 int fleet_end(struct fleet *fleet, struct fleet_task *task, enum fleet_state state, json_t *record,
 	      struct error *err);
+
+/* It was killed at work. The journal goes on saying that it was begun, so that `resume` finishes what is half done. */
+void fleet_cut_off(struct fleet *fleet, struct fleet_task *task, json_t *record);
 
 /* The table of what would be done. */
 void fleet_preview(const struct fleet *fleet, struct command_result *ret);

@@ -81,6 +81,13 @@ int fleet_end(struct fleet *fleet, struct fleet_task *task, enum fleet_state sta
 	return 0;
 }
 
+void fleet_cut_off(struct fleet *fleet, struct fleet_task *task, json_t *record)
+{
+	task->state = FLEET_FAILED;
+	task->record = record;
+	tell(fleet, task);
+}
+
 /* ---- what is to be done ------------------------------------------------------------------------------------------------ */
 
 static void class_text(const struct fleet_class *class, const struct fleet *fleet,

@@ -226,14 +226,31 @@ static void begun(size_t index, void *data)
 	show_progress(work);
 }
 
+/* It was not touched, and is tried once more when all others are done. */
+static bool put_off(struct work *work, struct fleet_task *task, const json_t *record)
+{
+	const json_t *error = json_object_get(record, "error");
+	const char *kind = json_string_value(json_object_get(error, "kind"));
+
+	if (work->fleet->again || !kind || error_kind_parse(kind) != ERROR_CHANGED)
+		return false;
+	task->put_off = true;
+	task->begun_ms = 0;
+	return true;
+}
+
 static int end(struct work *work, struct fleet_task *task, json_t *record, struct error *err)
 {
 	double seconds = (double)(now_ms() - task->begun_ms) / 1000;
 	bool failed = json_object_get(record, "error") != NULL;
 
-	json_object_set_new(record, "seconds", json_real(seconds));
 	work->running--;
 	work->ended++;
+	if (put_off(work, task, record)) {
+		json_decref(record);
+		return 0;
+	}
+	json_object_set_new(record, "seconds", json_real(seconds));
 	work->failed += failed;
 	if (fleet_end(work->fleet, task, failed ? FLEET_FAILED : FLEET_CHANGED, record, err) < 0)
 		return -1;
@@ -259,6 +276,22 @@ static int failed(size_t index, void *data, const struct error *why, struct erro
 	const struct apply_result nothing = APPLY_RESULT_INIT;
 
 	return end(work, task, fleet_record(work->fleet, task, &nothing, why), err);
+}
+
+/* Nobody waits any longer for those that are at work. */
+static void cut_off(struct work *work, const struct error *interrupt)
+{
+	const struct apply_result nothing = APPLY_RESULT_INIT;
+
+	for (size_t i = 0; i < work->count; i++) {
+		struct fleet_task *task = work->tasks[i];
+		AUTO(error_clear) struct error why = ERROR_INIT;
+		if (!task->begun_ms || task->state != FLEET_WAITING)
+			continue;
+		error_set(&why, interrupt->kind, "%s; it may be half done", interrupt->message);
+		error_hint(&why, "\"vzpkg resume\" finishes it");
+		fleet_cut_off(work->fleet, task, fleet_record(work->fleet, task, &nothing, &why));
+	}
 }
 
 static bool too_many_failed(const struct work *work)
@@ -332,6 +365,8 @@ static int run(struct work *work, struct error *err)
 	governor_init(&work->governor, cpu_count(), 4 * cpu_count());
 	report_phase(work->fleet->app->report, phase, REPORT_ITEMS, work->count, 70);
 	int ret = workers_run(&job, err);
+	if (ret < 0 && err->kind == ERROR_INTERRUPTED)
+		cut_off(work, err);
 	report_phase_end(work->fleet->app->report);
 	return ret;
 }

@@ -417,10 +417,13 @@ int apply_change(const struct apply_job *job, struct apply_result *ret, struct e
 	AUTO(undo_release) struct undo undo = UNDO_INIT;
 
 	*ret = APPLY_RESULT_INIT;
+	set_env(&applier);
+	if (open_visit(&applier, err) < 0)
+		return -1;
+	/* Who waits for another command's work has not begun. */
 	if (job->time_limit_s)
 		applier.deadline_ms = now_ms() + (uint64_t)job->time_limit_s * 1000;
-	set_env(&applier);
-	if (open_visit(&applier, err) < 0 || undo_prepare(&applier, &undo, err) < 0)
+	if (undo_prepare(&applier, &undo, err) < 0)
 		return -1;
 	if (work(&applier, err) < 0)
 		return undo_change(&applier, &undo, err);

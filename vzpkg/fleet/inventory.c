@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 #include "runtime/access/look.h"
+#include "runtime/access/visit.h"
 #include "vzpkg/application.h"
 #include "vzpkg/application_record.h"
 
@@ -136,6 +137,31 @@ static const struct installed_set *take_set(struct inventory *inventory, int tre
 
 /* ---- VEs -------------------------------------------------------------------------------------------------------------- */
 
+/* A VE that runs may be read while somebody is at work on it: such a half of a change says nothing. One that does not run is
+ * read under its lock. */
+static const struct installed_set *take_set_of(const struct inventory_options *options,
+					       struct inventory *inventory, unsigned ctid,
+					       const struct look *look, enum package_format format,
+					       struct error *err)
+{
+	const struct visit_spec visit = {
+		.host = options->host,
+		.ctid = ctid,
+		.timeout_s = options->timeout_s,
+		.report = options->report,
+	};
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	const struct installed_set *set = take_set(inventory, look->tree, format, &why);
+
+	if (set)
+		return set;
+	if (why.kind == ERROR_PACKAGES && look->running)
+		return visit_wait(&visit, err) < 0 ? NULL
+						   : take_set(inventory, look->tree, format, err);
+	error_move(err, &why);
+	return NULL;
+}
+
 static int take_ve(const struct inventory_options *options, struct inventory *inventory,
 		   struct fleet_ve *ve, struct error *err)
 {
@@ -155,7 +181,7 @@ static int take_ve(const struct inventory_options *options, struct inventory *in
 	const struct template *template = take_template(options, inventory, &look.config, err);
 	if (!template)
 		return -1;
-	ve->set = take_set(inventory, look.tree, template->format, err);
+	ve->set = take_set_of(options, inventory, ve->ctid, &look, template->format, err);
 	if (!ve->set)
 		return -1;
 	ve->template = template;

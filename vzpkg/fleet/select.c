@@ -64,7 +64,7 @@ static struct fleet_choice *find(const struct fleet_selection *selection, unsign
 	return NULL;
 }
 
-static void add(struct fleet_selection *selection, unsigned ctid, const char *word)
+void fleet_selection_add(struct fleet_selection *selection, unsigned ctid, const char *word)
 {
 	if (find(selection, ctid))
 		return;
@@ -142,7 +142,7 @@ static int add_range(const struct candidates *candidates, const char *word,
 		unsigned ctid = candidates->items[i].ctid;
 		if (ctid < first || ctid > last)
 			continue;
-		add(selection, ctid, NULL);
+		fleet_selection_add(selection, ctid, NULL);
 		found++;
 	}
 	return found ? 0 : none(word, err);
@@ -157,7 +157,7 @@ static int add_pattern(const struct candidates *candidates, const char *word,
 		const char *name = candidates->items[i].name;
 		if (!name || fnmatch(word, name, 0) != 0)
 			continue;
-		add(selection, candidates->items[i].ctid, NULL);
+		fleet_selection_add(selection, candidates->items[i].ctid, NULL);
 		found++;
 	}
 	return found ? 0 : none(word, err);
@@ -173,7 +173,7 @@ static int add_one(const struct candidates *candidates, const char *word,
 	for (size_t i = 0; !ctid && i < candidates->count; i++)
 		if (candidates->items[i].name && strcmp(candidates->items[i].name, word) == 0)
 			ctid = candidates->items[i].ctid;
-	add(selection, ctid, word);
+	fleet_selection_add(selection, ctid, word);
 	return 0;
 }
 
@@ -222,7 +222,7 @@ static int add_templates(const struct candidates *candidates, const struct strve
 			const char *ostemplate = candidates->items[i].ostemplate;
 			if (!ostemplate || !is_of(ostemplate, word + (*word == '.')))
 				continue;
-			add(selection, candidates->items[i].ctid, NULL);
+			fleet_selection_add(selection, candidates->items[i].ctid, NULL);
 			found++;
 		}
 		if (!found)
@@ -242,7 +242,7 @@ int fleet_select(const struct host_config *host, const struct fleet_words *words
 	if (candidates_load(host, &candidates, err) < 0)
 		return -1;
 	for (size_t i = 0; words->all && i < candidates.count; i++)
-		add(ret, candidates.items[i].ctid, NULL);
+		fleet_selection_add(ret, candidates.items[i].ctid, NULL);
 	if (add_words(&candidates, &words->ves, ret, err) < 0 ||
 	    add_templates(&candidates, &words->templates, ret, err) < 0 ||
 	    add_words(&candidates, &words->skip, &skip, err) < 0)

@@ -41,4 +41,7 @@ bool fleet_words_given(const struct fleet_words *words);
 /* ERROR_NO_VE if that is none at all; ERROR_USAGE for a word that cannot mean one. */
 int fleet_select(const struct host_config *host, const struct fleet_words *words,
 		 struct fleet_selection *ret, struct error *err);
+
+/* As the words would have said it, behind those that are there. */
+void fleet_selection_add(struct fleet_selection *selection, unsigned ctid, const char *word);
 void fleet_selection_release(struct fleet_selection *selection);
