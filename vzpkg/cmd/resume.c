@@ -2,6 +2,7 @@
  * vzpkg resume: goes on with a run over many VEs that was interrupted or killed.
  */
 #include "base/cleanup.h"
+#include "vzpkg/cache/workdir.h"
 #include "vzpkg/cmd/fleet_options.h"
 #include "vzpkg/exit_code.h"
 
@@ -47,6 +48,8 @@ static int go_on(struct app *app, struct journal *journal, struct command_result
 		    request.command, selection.count, journal_count(journal));
 	int status =
 		fleet_repair(&fleet, err) < 0 ? -1 : fleet_run(&fleet, &selection, false, ret, err);
+	/* Who has nothing to fetch has not looked for what the killed one has left. */
+	workdir_sweep(app->host.template_dir);
 	/* Without any work to do nobody has closed it. */
 	if (fleet.journal && status == 0)
 		journal_close(steal_ptr(fleet.journal));

@@ -16,7 +16,8 @@ struct repair_job {
 };
 
 /*
- * Lets dpkg finish what it had begun ("dpkg --configure -a"). rpm needs nothing: what its transaction did before is done, and the next one does the
+ * Lets dpkg finish what it had begun ("dpkg --configure -a"). What it was unpacking and was not there before goes away again, for the run to install it
+ * once more; a package that was being replaced stays half-installed, and whoever reads the VE says so. rpm needs nothing: what its transaction did before is done, and the next one does the
  * rest. ERROR_INSTALL with the end of what was printed.
  */
 int repair_packages(const struct repair_job *job, struct error *err);
