@@ -154,7 +154,9 @@ void add_addresses(struct reader *reader, const struct addresses *addresses, con
 {
 	add_lines(reader, prefix, "repositories", &addresses->repositories);
 	add_lines(reader, prefix, "mirrorlist", &addresses->mirrorlist);
-	add_lines(reader, prefix, "guest-repositories", &addresses->guest);
+	/* What the guest's own package manager is pointed at is the OS template's affair. */
+	if (strncmp(prefix, "app/", 4) != 0)
+		add_lines(reader, prefix, "guest-repositories", &addresses->guest);
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------ */
