@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 #include "vzpkg/cmd/fleet_files.h"
+#include "vzpkg/cmd/fleet_former.h"
 #include "vzpkg/cmd/fleet_record.h"
 #include "vzpkg/exit_code.h"
 
@@ -16,6 +17,7 @@ void fleet_release(struct fleet *fleet)
 		plan_freep(&fleet->classes[i].plan);
 		difference_release(&fleet->classes[i].difference);
 		change_notes_release(&fleet->classes[i].notes);
+		fleet_former_release(&fleet->classes[i].former);
 		error_clear(&fleet->classes[i].error);
 	}
 	for (size_t i = 0; i < fleet->metadata_count; i++) {

@@ -53,6 +53,16 @@ void fleet_request_release(struct fleet_request *request);
 /* "5" or "5%". ERROR_USAGE. */
 int fleet_canary_parse(const char *text, struct fleet_request *request, struct error *err);
 
+/* Packages that are replaced or removed, to go back to (fleet_former.h). */
+struct fleet_former {
+	struct plan **plans;
+	size_t plan_count;
+	const struct plan_package **items; /* of the plans: those of which the file is at hand */
+	size_t count;
+};
+
+#define FLEET_FORMER_INIT ((struct fleet_former){ 0 })
+
 /* VEs alike: what is to be done in one is to be done in all of them. */
 struct fleet_class {
 	const struct template *template;
@@ -62,6 +72,8 @@ struct fleet_class {
 	struct plan *plan;
 	struct difference difference;
 	struct change_notes notes;
+	bool any_running; /* of its VEs */
+	struct fleet_former former; /* --rollback, if any is running */
 	struct error error; /* it cannot be done in any of them */
 };
 

@@ -10,6 +10,7 @@
 #include "vzpkg/cache/workdir.h"
 #include "vzpkg/cmd/fleet.h"
 #include "vzpkg/cmd/fleet_files.h"
+#include "vzpkg/cmd/fleet_former.h"
 #include "vzpkg/cmd/packages.h"
 #include "vzpkg/template_keyring.h"
 
@@ -41,21 +42,33 @@ static int open_files(struct fleet *fleet, struct error *err)
 	return share_open(&spec, &files->share, err);
 }
 
-static int add_rpm(struct fleet *fleet, const struct template *template, struct plan *plan,
-		   struct error *err)
+static int open_keys(struct fleet *fleet, const struct template *template, struct keyring **keyring,
+		     struct package_keys **keys, struct error *err)
 {
-	AUTO(keyring_freep) struct keyring *keyring = NULL;
-	AUTO(package_keys_freep) struct package_keys *keys = NULL;
+	if (template->format != PACKAGE_RPM)
+		return 0;
+	if (template_keyring_open(template, app_pm(fleet->app, err), keyring, err) < 0)
+		return -1;
+	return package_keys_open(*keyring, &template->key_files, keys, err);
+}
+
+static int add_plan(struct fleet *fleet, const struct template *template, struct plan *plan,
+		    struct fetcher *fetcher, const struct package_keys *keys, struct error *err)
+{
 	struct app *app = fleet->app;
 	int64_t newest;
 
-	if (template_keyring_open(template, app_pm(app, err), &keyring, err) < 0 ||
-	    package_keys_open(keyring, &template->key_files, &keys, err) < 0)
+	if (!plan->count)
+		return 0;
+	report_phase(app->report, "downloading packages", REPORT_BYTES, 0, 20);
+	if (cache_fill(fleet->files->store, plan, fetcher, app->report, err) < 0)
 		return -1;
-	report_phase(app->report, "verifying packages", REPORT_BYTES, plan->size, 5);
-	if (cache_verify(fleet->files->store, plan, keys, cpu_count(), app->report, &newest, err) <
-	    0)
-		return -1;
+	if (template->format == PACKAGE_RPM) {
+		report_phase(app->report, "verifying packages", REPORT_BYTES, plan->size, 5);
+		if (cache_verify(fleet->files->store, plan, keys, cpu_count(), app->report, &newest,
+				 err) < 0)
+			return -1;
+	}
 	report_phase(app->report, "preparing packages", REPORT_BYTES, plan->size, 5);
 	return share_add(fleet->files->share, plan, template->format, keys, err);
 }
@@ -73,20 +86,29 @@ static int store_local(struct fleet *fleet, const struct plan *plan, struct erro
 static int add_class(struct fleet *fleet, struct fleet_class *class, struct error *err)
 {
 	const struct template *template = class->metadata->merged ?: class->template;
-	struct app *app = fleet->app;
+	AUTO(keyring_freep) struct keyring *keyring = NULL;
+	AUTO(package_keys_freep) struct package_keys *keys = NULL;
 	struct fetcher *fetcher;
 
-	if (!class->plan || !class->plan->count)
+	if (!class->plan || (!class->plan->count && !class->former.plan_count))
 		return 0;
-	if (app_fetcher(app, &fetcher, err) < 0 || store_local(fleet, class->plan, err) < 0)
+	if (app_fetcher(fleet->app, &fetcher, err) < 0 ||
+	    store_local(fleet, class->plan, err) < 0 ||
+	    open_keys(fleet, template, &keyring, &keys, err) < 0 ||
+	    add_plan(fleet, template, class->plan, fetcher, keys, err) < 0)
 		return -1;
-	report_phase(app->report, "downloading packages", REPORT_BYTES, 0, 20);
-	if (cache_fill(fleet->files->store, class->plan, fetcher, app->report, err) < 0)
-		return -1;
-	if (template->format == PACKAGE_RPM)
-		return add_rpm(fleet, template, class->plan, err);
-	report_phase(app->report, "preparing packages", REPORT_BYTES, class->plan->size, 5);
-	return share_add(fleet->files->share, class->plan, template->format, NULL, err);
+	const struct fleet_bringer bringer = {
+		.store = fleet->files->store,
+		.share = fleet->files->share,
+		.fetcher = fetcher,
+		.report = fleet->app->report,
+		.format = template->format,
+		.keys = keys,
+	};
+	if (class->former.plan_count)
+		fleet_former_bring(&class->former, fleet->app, class->template, &class->difference,
+				   &bringer);
+	return 0;
 }
 
 int fleet_fetch(struct fleet *fleet, struct error *err)

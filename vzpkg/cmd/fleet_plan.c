@@ -8,6 +8,8 @@
 #include "base/cleanup.h"
 #include "vzpkg/cache/store.h"
 #include "vzpkg/cmd/fleet.h"
+#include "vzpkg/cmd/fleet_former.h"
+#include "vzpkg/resolve/former.h"
 #include "vzpkg/template_keyring.h"
 
 /* ---- classes ------------------------------------------------------------------------------------------------------- */
@@ -56,6 +58,7 @@ static void make_classes(struct fleet *fleet)
 			continue;
 		task->class = class_of(fleet, task->ve);
 		task->class->ves++;
+		task->class->any_running |= task->ve->running;
 	}
 }
 
@@ -128,6 +131,17 @@ static void make_wishes(const struct fleet_request *request, const struct fleet_
 
 /* ---- solving --------------------------------------------------------------------------------------------------------- */
 
+static int plan_former(const struct package_pool *pool, struct fleet_class *class,
+		       struct error *err)
+{
+	struct plan *plan;
+
+	if (resolve_former(pool, &class->difference, &plan, err) < 0)
+		return -1;
+	fleet_former_take(&class->former, plan);
+	return 0;
+}
+
 static int solve(struct fleet *fleet, struct package_pool *pool, struct fleet_class *class,
 		 const struct strvec *wishes, struct error *err)
 {
@@ -140,8 +154,10 @@ static int solve(struct fleet *fleet, struct package_pool *pool, struct fleet_cl
 	};
 
 	fleet->solves++;
-	return resolve_change(pool, class->set, &request, &class->plan, &class->difference,
-			      &class->notes, err);
+	if (resolve_change(pool, class->set, &request, &class->plan, &class->difference,
+			   &class->notes, err) < 0)
+		return -1;
+	return fleet->request->rollback && class->any_running ? plan_former(pool, class, err) : 0;
 }
 
 static int add_local(struct fleet *fleet, const struct template *template,

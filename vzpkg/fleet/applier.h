@@ -25,6 +25,7 @@ struct applier {
 	char *failed; /* the first package that its package manager said to have failed */
 	bool full; /* a program has said that there is no room left */
 	bool locked; /* its package manager has said that another one is at work */
+	bool holds_lock; /* deb: of its apt's lock */
 	bool listing; /* names of unfinished packages follow */
 };
 
@@ -57,6 +58,12 @@ const struct plan_package *applier_package_of(const struct applier *applier, con
 
 /* Appends the paths of the files, as the VE sees them, of the plan's packages for which `wanted` is true. */
 void applier_files(const struct applier *applier, const bool *wanted, struct strvec *files);
+
+/* Another such time for what is done from now on. */
+void applier_renew_time(struct applier *applier);
+
+/* What the lock of its apt is for; nothing if it is held, or if the VE does not run. */
+int applier_lock_deb(struct applier *applier, struct error *err);
 
 int apply_deb(struct applier *applier, struct error *err);
 int apply_rpm(struct applier *applier, struct error *err);

@@ -40,6 +40,13 @@ static int too_late(const struct applier *applier, struct error *err)
 	return -1;
 }
 
+void applier_renew_time(struct applier *applier)
+{
+	unsigned limit_s = applier->job->time_limit_s;
+
+	applier->deadline_ms = limit_s ? now_ms() + (uint64_t)limit_s * 1000 : 0;
+}
+
 int applier_time_left(const struct applier *applier, unsigned *ret, struct error *err)
 {
 	uint64_t now = now_ms();
@@ -168,6 +175,8 @@ int applier_run(struct applier *applier, const struct applier_command *command, 
 	int ret = visit_run(applier->visit, &run, &result, err);
 	if (ret == 0)
 		keep_output(applier, &result);
+	else
+		applier->holds_lock = false;
 	if (ret < 0 && err->kind == ERROR_TIME_LIMIT && applier->deadline_ms)
 		too_late(applier, err);
 	if (ret < 0)
@@ -386,12 +395,12 @@ static int open_visit(struct applier *applier, struct error *err)
 	return 0;
 }
 
-static int work(struct applier *applier, struct error *err)
+static int work(struct applier *applier, struct undo *undo, struct error *err)
 {
 	const struct apply_job *job = applier->job;
 	bool deb = job->template->format == PACKAGE_DEB;
 
-	if (check_expected(applier, err) < 0 ||
+	if (check_expected(applier, err) < 0 || undo_save_files(applier, undo, err) < 0 ||
 	    run_scripts(applier, job->before, job->before_count, err) < 0 ||
 	    (deb ? apply_deb(applier, err) : apply_rpm(applier, err)) < 0 ||
 	    run_scripts(applier, job->after, job->after_count, err) < 0 ||
@@ -421,11 +430,10 @@ int apply_change(const struct apply_job *job, struct apply_result *ret, struct e
 	if (open_visit(&applier, err) < 0)
 		return -1;
 	/* Who waits for another command's work has not begun. */
-	if (job->time_limit_s)
-		applier.deadline_ms = now_ms() + (uint64_t)job->time_limit_s * 1000;
+	applier_renew_time(&applier);
 	if (undo_prepare(&applier, &undo, err) < 0)
 		return -1;
-	if (work(&applier, err) < 0)
+	if (work(&applier, &undo, err) < 0)
 		return undo_change(&applier, &undo, err);
 	if (undo_forget(&applier, &undo, err) < 0)
 		return -1;

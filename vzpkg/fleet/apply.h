@@ -41,6 +41,9 @@ struct apply_job {
 	unsigned lock_timeout_s; /* for locks of others: vzctl, another vzpkg, the VE's own apt */
 	bool skip_lock; /* the caller holds the VE's lock */
 	bool rollback; /* after a failure the VE is taken back to what it was (undo.h) */
+	const struct plan_package *const
+		*former; /* for that: of what is replaced or removed, those that the share holds */
+	size_t former_count;
 
 	/* What package managers and scripts print, a line at a time, as they print it: not clean (base/text.h). May be NULL. */
 	void (*line)(const char *line, void *data);

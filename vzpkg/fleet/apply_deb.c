@@ -291,14 +291,20 @@ static int install(struct unpacking *unpacking, struct error *err)
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------------------- */
 
-/* What the lock of its apt is for. In a VE that does not run nobody is at work. */
-static int lock(struct applier *applier, struct error *err)
+/* In a VE that does not run nobody is at work. */
+int applier_lock_deb(struct applier *applier, struct error *err)
 {
-	if (!visit_is_running(applier->visit))
+	static const char locked[] = "DPKG_FRONTEND_LOCKED=1";
+
+	if (!visit_is_running(applier->visit) || applier->holds_lock)
 		return 0;
-	strvec_push(&applier->env, "DPKG_FRONTEND_LOCKED=1");
-	return visit_hold(applier->visit, "/var/lib/dpkg/lock-frontend",
-			  applier->job->lock_timeout_s, err);
+	if (!strvec_contains(&applier->env, locked))
+		strvec_push(&applier->env, locked);
+	if (visit_hold(applier->visit, "/var/lib/dpkg/lock-frontend", applier->job->lock_timeout_s,
+		       err) < 0)
+		return -1;
+	applier->holds_lock = true;
+	return 0;
 }
 
 static void unpacking_release(struct unpacking *unpacking)
@@ -325,7 +331,8 @@ int apply_deb(struct applier *applier, struct error *err)
 		unpacking.waiting[job->difference->changes[i].package] = true;
 		unpacking.configured[job->difference->changes[i].package] = false;
 	}
-	if (lock(applier, err) < 0 || erase(applier, err) < 0 || install(&unpacking, err) < 0)
+	if (applier_lock_deb(applier, err) < 0 || erase(applier, err) < 0 ||
+	    install(&unpacking, err) < 0)
 		return -1;
 	return apply_mark_deb(applier, err);
 }
