@@ -39,13 +39,13 @@ for row in json.load(open(sys.argv[1]))["result"]["ves"]:
     if "error" in row: print("\n", row["ve"], row["error"]["message"], end="")' "$W/out")"
 }
 counter() { json "$W/out" "result.counters.$1"; }
-# error_is CTID KIND PATTERN: what the last --json says of a VE.
+# error_is CTID KIND PATTERN: (regular expressions) what the last --json says of a VE.
 error_is() {
 	python3 - "$W/out" "$@" <<-'EOT' || fail "the error of $1 is not $2: $3"
 		import json, re, sys
 		path, ctid, kind, pattern = sys.argv[1:]
 		error = next(row["error"] for row in json.load(open(path))["result"]["ves"] if str(row["ve"]) == ctid)
-		sys.exit(0 if error["kind"] == kind and re.search(pattern, error["message"]) else print(error) or 1)
+		sys.exit(0 if re.fullmatch(kind, error["kind"]) and re.search(pattern, error["message"]) else print(error) or 1)
 	EOT
 }
 fleet() { # CODE COMMAND…
