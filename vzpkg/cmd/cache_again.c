@@ -123,8 +123,8 @@ static void other_conditions(void *data)
 				sched_setaffinity(0, sizeof(one), &one);
 				break;
 			}
-	if (unshare(CLONE_NEWUTS) == 0)
-		sethostname("another-host", 12);
+	if (unshare(CLONE_NEWUTS) == 0 && sethostname("another-host", 12) < 0)
+		_exit(1);
 	umask(077);
 	setenv("TZ", "XXX-13:45", 1);
 	setenv("LC_ALL", "tr_TR.UTF-8", 1);
