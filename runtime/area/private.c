@@ -24,6 +24,10 @@
 #define LOWER "lower"
 #define PRIVATE "private"
 #define MERGED "merged"
+/* What overlay makes in its work folder when it can write there. */
+#define OVERLAY_WORK    \
+	PRIVATE "/work" \
+		"/work"
 
 static int open_folder(int dir, const char *name)
 {
@@ -212,7 +216,7 @@ static int mount_overlay(const char *target, const char *lower, const char *priv
 static int check_writable(struct error *err)
 {
 	struct stat st;
-	if (access(PRIVATE "/work/work", F_OK) < 0 || stat(MERGED, &st) < 0) {
+	if (access(OVERLAY_WORK, F_OK) < 0 || stat(MERGED, &st) < 0) {
 		error_set(err, ERROR_CONTAINER, "overlay cannot be written here with mapped ids");
 		return error_hint(err, "it takes Linux 5.19 or newer; --layout simfs does without");
 	}
