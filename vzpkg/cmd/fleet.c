@@ -75,22 +75,29 @@ int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, str
 	return 0;
 }
 
-/* VEs in which nothing can be done, or is to be done. */
-static int settle(struct fleet *fleet, struct error *err)
+/* VEs in which nothing can be done. */
+static int settle_failed(struct fleet *fleet, struct error *err)
 {
 	for (size_t i = 0; i < fleet->inventory.count; i++) {
 		struct fleet_task *task = &fleet->tasks[i];
-		int ret = 0;
-		if (task->state != FLEET_WAITING)
-			continue;
-		if (task->class->metadata->error.kind != ERROR_NONE)
-			ret = fail_task(fleet, task, &task->class->metadata->error, err);
-		else if (task->class->error.kind != ERROR_NONE)
-			ret = fail_task(fleet, task, &task->class->error, err);
-		else if (!fleet_has_work(fleet, task))
-			ret = fleet_end(fleet, task, FLEET_UNCHANGED,
-					fleet_record_plain(task, FLEET_UNCHANGED, NULL), err);
-		if (ret < 0)
+		const struct error *why =
+			task->state == FLEET_WAITING ? fleet_class_error(task->class) : NULL;
+		if (why && fail_task(fleet, task, why, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* … or is to be done. */
+static int settle(struct fleet *fleet, struct error *err)
+{
+	if (settle_failed(fleet, err) < 0)
+		return -1;
+	for (size_t i = 0; i < fleet->inventory.count; i++) {
+		struct fleet_task *task = &fleet->tasks[i];
+		if (task->state == FLEET_WAITING && !fleet_has_work(fleet, task) &&
+		    fleet_end(fleet, task, FLEET_UNCHANGED,
+			      fleet_record_plain(task, FLEET_UNCHANGED, NULL), err) < 0)
 			return -1;
 	}
 	return 0;
@@ -198,8 +205,11 @@ int fleet_run(struct fleet *fleet, const struct fleet_selection *selection, bool
 	    fleet_plan(fleet, err) < 0)
 		return -1;
 	if (dry_run) {
+		/* Why something cannot be done stands in the table, once for all VEs of a class. */
+		fleet->unheard = true;
+		int failed = settle_failed(fleet, err);
 		fleet_preview(fleet, ret);
-		return verdict(fleet, err);
+		return failed < 0 ? -1 : verdict(fleet, err);
 	}
 	int status = work(fleet, err);
 	fleet_result(fleet, ret);

@@ -77,6 +77,9 @@ struct fleet_class {
 	struct error error; /* it cannot be done in any of them */
 };
 
+/* Why nothing can be done in VEs of that class; NULL if it can. Borrowed. */
+const struct error *fleet_class_error(const struct fleet_class *class);
+
 /* The applications that are asked for as one template has them, and its repositories with theirs. */
 struct fleet_metadata {
 	const struct template *template;

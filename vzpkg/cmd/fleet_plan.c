@@ -45,6 +45,13 @@ static struct fleet_class *class_of(struct fleet *fleet, const struct fleet_ve *
 	return class;
 }
 
+const struct error *fleet_class_error(const struct fleet_class *class)
+{
+	if (class->metadata->error.kind != ERROR_NONE)
+		return &class->metadata->error;
+	return class->error.kind != ERROR_NONE ? &class->error : NULL;
+}
+
 /* No more classes than VEs, and no more templates than classes: the arrays do not move. */
 static void make_classes(struct fleet *fleet)
 {

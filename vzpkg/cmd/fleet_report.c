@@ -119,14 +119,9 @@ static void change_text(const struct fleet_class *class, const struct package_ch
 	strbuf_addc(text, '\n');
 }
 
-static const struct error *class_error(const struct fleet_class *class)
-{
-	return class->metadata->error.kind != ERROR_NONE ? &class->metadata->error : &class->error;
-}
-
 static json_t *class_json(const struct fleet *fleet, const struct fleet_class *class)
 {
-	const struct error *why = class_error(class);
+	const struct error *why = fleet_class_error(class);
 	json_t *ves = json_array();
 
 	for (size_t i = 0; i < fleet->inventory.count; i++)
@@ -134,7 +129,7 @@ static json_t *class_json(const struct fleet *fleet, const struct fleet_class *c
 			json_array_append_new(ves, json_integer(fleet->tasks[i].ve->ctid));
 	json_t *row = json_pack("{s:s s:o s:o}", "template", class->template->text, "ves", ves,
 				"packages", class->plan ? fleet_changes(class) : json_array());
-	if (why->kind != ERROR_NONE)
+	if (why)
 		json_object_set_new(row, "error", json_string(why->message));
 	return row;
 }
@@ -176,14 +171,14 @@ void fleet_preview(const struct fleet *fleet, struct command_result *ret)
 	for (size_t i = 0; i < fleet->class_count; i++) {
 		const struct fleet_class *class = &fleet->classes[i];
 		class_text(class, fleet, &ret->text);
-		if (class_error(class)->kind != ERROR_NONE)
-			strbuf_addf(&ret->text, "  cannot be done: %s\n",
-				    class_error(class)->message);
+		const struct error *why = fleet_class_error(class);
+		if (why)
+			strbuf_addf(&ret->text, "  cannot be done: %s\n", why->message);
 		for (size_t c = 0; c < class->difference.count; c++)
 			change_text(class, &class->difference.changes[c], &ret->text);
 		for (size_t n = 0; n < class->notes.kept.count; n++)
 			strbuf_addf(&ret->text, "  stays    %s\n", class->notes.kept.items[n]);
-		if (class_error(class)->kind == ERROR_NONE && !class->difference.count)
+		if (!why && !class->difference.count)
 			strbuf_adds(&ret->text, "  nothing to do\n");
 	}
 	for (size_t i = 0; i < fleet->inventory.count; i++)

@@ -43,20 +43,17 @@ static void newer_text(const struct fleet_class *class, struct strbuf *text)
 static bool line(const struct fleet_task *task, struct strbuf *text)
 {
 	const struct fleet_class *class = task->class;
-	const struct error *why = !class ? &task->ve->error
-				  : class->metadata->error.kind != ERROR_NONE
-					  ? &class->metadata->error
-					  : &class->error;
+	const struct error *why = class ? fleet_class_error(class) : &task->ve->error;
 
 	strbuf_addf(text, "%s: ", task->ve->title);
-	if (why->kind != ERROR_NONE)
+	if (why)
 		strbuf_addf(text, "cannot be said: %s", why->message);
 	else if (class->difference.count)
 		newer_text(class, text);
 	else
 		strbuf_adds(text, "up to date");
 	strbuf_addc(text, '\n');
-	return why->kind == ERROR_NONE && class->difference.count;
+	return !why && class->difference.count;
 }
 
 int fleet_status(struct app *app, const struct strvec *operands, struct command_result *ret,

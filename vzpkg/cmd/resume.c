@@ -50,9 +50,6 @@ static int go_on(struct app *app, struct journal *journal, struct command_result
 		fleet_repair(&fleet, err) < 0 ? -1 : fleet_run(&fleet, &selection, false, ret, err);
 	/* Who has nothing to fetch has not looked for what the killed one has left. */
 	workdir_sweep(app->host.template_dir);
-	/* Without any work to do nobody has closed it. */
-	if (fleet.journal && status == 0)
-		journal_close(steal_ptr(fleet.journal));
 	return status;
 }
 
