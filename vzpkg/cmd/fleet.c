@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "vzpkg/cmd/fleet_files.h"
 #include "vzpkg/cmd/fleet_former.h"
+#include "vzpkg/cmd/fleet_look.h"
 #include "vzpkg/cmd/fleet_record.h"
 #include "vzpkg/exit_code.h"
 
@@ -52,17 +53,7 @@ static int fail_task(struct fleet *fleet, struct fleet_task *task, const struct 
 
 int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, struct error *err)
 {
-	const struct app *app = fleet->app;
-	const struct template_source source = app_template_source(app);
-	const struct inventory_options options = {
-		.host = &app->host,
-		.source = &source,
-		.report = app->report,
-		.timeout_s = app->options.timeout_s,
-		.skip_lock = app->options.skip_lock,
-	};
-
-	if (inventory_take(&options, selection, &fleet->inventory, err) < 0)
+	if (fleet_look_at(fleet->app, selection, &fleet->inventory, err) < 0)
 		return -1;
 	fleet->tasks = xcalloc(fleet->inventory.count + 1, sizeof(*fleet->tasks));
 	for (size_t i = 0; i < fleet->inventory.count; i++)

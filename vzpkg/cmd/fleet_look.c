@@ -2,10 +2,9 @@
 
 #include "base/cleanup.h"
 
-int fleet_look(struct app *app, const struct fleet_words *words, struct inventory *ret,
-	       struct error *err)
+int fleet_look_at(struct app *app, const struct fleet_selection *selection, struct inventory *ret,
+		  struct error *err)
 {
-	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
 	const struct template_source source = app_template_source(app);
 	const struct inventory_options options = {
 		.host = &app->host,
@@ -15,9 +14,17 @@ int fleet_look(struct app *app, const struct fleet_words *words, struct inventor
 		.skip_lock = app->options.skip_lock,
 	};
 
+	return inventory_take(&options, selection, ret, err);
+}
+
+int fleet_look(struct app *app, const struct fleet_words *words, struct inventory *ret,
+	       struct error *err)
+{
+	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+
 	if (fleet_select(&app->host, words, &selection, err) < 0)
 		return -1;
-	return inventory_take(&options, &selection, ret, err);
+	return fleet_look_at(app, &selection, ret, err);
 }
 
 int fleet_look_failed(struct app *app, struct inventory *inventory, size_t failed,

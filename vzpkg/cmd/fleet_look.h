@@ -4,6 +4,10 @@
 #include "vzpkg/app.h"
 #include "vzpkg/fleet/inventory.h"
 
+/* The inventory of a selection, with the locks and templates that the program's options say. */
+int fleet_look_at(struct app *app, const struct fleet_selection *selection, struct inventory *ret,
+		  struct error *err);
+
 /* The VEs that the words mean, and what they have. What is wrong with one is in it. */
 int fleet_look(struct app *app, const struct fleet_words *words, struct inventory *ret,
 	       struct error *err);
