@@ -5,24 +5,52 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 
 enum {
 	INTERVAL_US = 500000,
+	STAT_SIZE = 512, /* the first line is all that is wanted */
 	FILE_LIMIT = 4096,
-	/* Shares of an interval in which some task waited, percent: with more, one VE fewer; with less than half of all,
-	 * one more. A package manager alone makes a CPU-bound host wait; a disk at 60 % leaves the tenants room. */
+	/* Shares of an interval in which some task waited, percent: with more, one VE fewer. A disk at 60 % leaves the tenants
+	 * room. CPUs count only if they are not idle. */
 	CPU_MOST = 75,
 	IO_MOST = 60,
 	MEMORY_MOST = 10,
+	/* Shares of an interval in which the CPUs had nothing to do, percent: with less they are full, with more there is room. */
+	IDLE_LEAST = 3,
+	IDLE_SPARE = 10,
 };
 
 bool pressure_parse(const char *text, uint64_t *ret_some_us)
 {
 	const char *total = strncmp(text, "some ", 5) == 0 ? strstr(text, " total=") : NULL;
 	return total && sscanf(total, " total=%" SCNu64, ret_some_us) == 1;
+}
+
+bool pressure_parse_idle(const char *text, unsigned cpus, uint64_t *ret_idle_us)
+{
+	uint64_t idle, waiting; /* in clock ticks; a CPU that waits for a disk is free */
+
+	if (!cpus || sscanf(text, "cpu %*u %*u %*u %" SCNu64 " %" SCNu64, &idle, &waiting) != 2)
+		return false;
+	*ret_idle_us = (idle + waiting) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK) / cpus;
+	return true;
+}
+
+/* All CPUs', those included that we may not use. The file has a line for each, and interrupts, so it is not read whole. */
+static bool read_idle(uint64_t *ret)
+{
+	char text[STAT_SIZE];
+	autoclose int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (size <= 0)
+		return false;
+	text[size] = '\0';
+	return pressure_parse_idle(text, (unsigned)sysconf(_SC_NPROCESSORS_ONLN), ret);
 }
 
 static bool read_one(const char *name, uint64_t *ret)
@@ -42,7 +70,7 @@ static uint64_t clock_us(void)
 bool pressure_read(struct pressure *ret)
 {
 	ret->at_us = clock_us();
-	return read_one("/proc/pressure/cpu", &ret->cpu) &&
+	return read_idle(&ret->idle) && read_one("/proc/pressure/cpu", &ret->cpu) &&
 	       read_one("/proc/pressure/io", &ret->io) &&
 	       read_one("/proc/pressure/memory", &ret->memory);
 }
@@ -65,13 +93,16 @@ void governor_decide(struct governor *governor, const struct pressure *now)
 	unsigned cpu = percent(last->cpu, now->cpu, interval);
 	unsigned io = percent(last->io, now->io, interval);
 	unsigned memory = percent(last->memory, now->memory, interval);
+	unsigned idle = percent(last->idle, now->idle, interval);
 
-	if (cpu > CPU_MOST || io > IO_MOST || memory > MEMORY_MOST) {
+	if ((cpu > CPU_MOST && idle < IDLE_LEAST) || io > IO_MOST || memory > MEMORY_MOST) {
 		if (governor->now > governor->least)
 			governor->now--;
-	} else if (cpu < CPU_MOST / 2 && io < IO_MOST / 2 && memory < MEMORY_MOST / 2) {
-		if (governor->now < governor->most)
-			governor->now++;
+	} else if (idle >= IDLE_SPARE && io < IO_MOST / 2 && memory < MEMORY_MOST / 2) {
+		/* With half of the CPUs idle, half as many more. */
+		governor->now += governor->now * idle / 100 ?: 1;
+		if (governor->now > governor->most)
+			governor->now = governor->most;
 	}
 	governor->last = *now;
 }

@@ -2,8 +2,10 @@
  * How much the host's tenants wait for CPU, memory and disks (pressure stall information, proc_pressure(5)), and how
  * many VEs may be at work because of it.
  *
- * What is measured includes our own work, so CPU counts late and memory early: a host with a free CPU has no CPU
- * pressure whatever runs, one that swaps is not to be made to swap more.
+ * What is measured includes our own work, and a package manager's many short processes wait for each other even where a
+ * CPU is free. So CPUs count by their idle time: while they have some, VEs at work wait for something else, such as a
+ * service that takes a second to start, and one more costs nobody anything. Memory counts early: a host that swaps is not to be
+ * made to swap more.
  */
 #pragma once
 
@@ -13,6 +15,7 @@
 /* Microseconds since boot in which some task waited. */
 struct pressure {
 	uint64_t cpu, io, memory;
+	uint64_t idle; /* the CPUs' mean time with nothing to do */
 	uint64_t at_us; /* CLOCK_MONOTONIC */
 };
 
@@ -21,6 +24,9 @@ bool pressure_read(struct pressure *ret);
 
 /* From the text of one of the files; false if it is not such a one. */
 bool pressure_parse(const char *text, uint64_t *ret_some_us);
+
+/* The same for the text of /proc/stat (proc_stat(5)), of a machine with so many CPUs: the mean of their idle time. */
+bool pressure_parse_idle(const char *text, unsigned cpus, uint64_t *ret_idle_us);
 
 struct governor {
 	unsigned least, most; /* bounds, at least 1 */
