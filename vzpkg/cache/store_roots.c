@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@
 
 #define ROOTS "roots"
 
-enum { ROOT_LIMIT = 64 << 20 };
+enum { ROOT_LIMIT = 64 << 20, TEMPORARY_S = 3600 };
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -65,6 +66,30 @@ static char *root_path(const char *name)
 	return xasprintf(ROOTS "/%s", name);
 }
 
+/* What a run left that was killed, or whose disk took nothing any more: one that goes on needs seconds to rename its file. */
+static void sweep_temporary(int roots, const char *name)
+{
+	struct stat st;
+	if (fstatat(roots, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    time(NULL) - st.st_mtime > TEMPORARY_S)
+		unlinkat(roots, name, 0);
+}
+
+static bool is_temporary(const char *name)
+{
+	return strstr(name, ".tmp-");
+}
+
+static void sweep(int packages)
+{
+	int fd = openat(packages, ROOTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	for (const struct dirent *entry; dir && (entry = readdir(dir));)
+		if (is_temporary(entry->d_name))
+			sweep_temporary(fd, entry->d_name);
+}
+
 int store_root_write(int packages, const char *name, const struct plan *plan, struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -73,7 +98,10 @@ int store_root_write(int packages, const char *name, const struct plan *plan, st
 	if (make_roots(packages, err) < 0)
 		return -1;
 	list_plan(plan, &text);
-	return file_write_atomic(packages, path, 0644, text.text, text.length, err);
+	if (file_write_atomic(packages, path, 0644, text.text, text.length, err) < 0)
+		return -1;
+	sweep(packages);
+	return 0;
 }
 
 int store_root_remove(int packages, const char *name, struct error *err)
@@ -160,8 +188,8 @@ int store_roots_read(int packages, bool plans, struct store_needs *needs, struct
 		autofree char *path = root_path(name);
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 			continue;
-		if (strstr(name, ".tmp-")) {
-			unlinkat(packages, path, 0);
+		if (is_temporary(name)) {
+			sweep_temporary(fd, name);
 			continue;
 		}
 		if (*name == '.' ? !is_in_use(packages, path) : !plans)
