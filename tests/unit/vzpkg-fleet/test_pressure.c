@@ -28,7 +28,8 @@ static void the_kernels_idle_time(void **state)
 	(void)state;
 	uint64_t idle = 0, ticks = (uint64_t)sysconf(_SC_CLK_TCK);
 	char text[128];
-	snprintf(text, sizeof(text), "cpu  11 22 33 %ju %ju 0 3637 5018 0 0\ncpu0 1 2 3 4 5 0 0 0 0 0\n",
+	snprintf(text, sizeof(text),
+		 "cpu  11 22 33 %ju %ju 0 3637 5018 0 0\ncpu0 1 2 3 4 5 0 0 0 0 0\n",
 		 (uintmax_t)(6 * ticks), (uintmax_t)(2 * ticks));
 	assert_true(pressure_parse_idle(text, 4, &idle));
 	assert_int_equal(idle, 2000000);
