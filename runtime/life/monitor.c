@@ -49,11 +49,12 @@ pid_t monitor_fork(void)
 {
 	enum { TRIES = 20 };
 	pid_t child = -1;
-	/* The last monitor to end removes the group, which may be between our opening it and being born in it. */
+	/* The last monitor to end removes the group, which may be between our opening it and being born in it: ENOENT while it goes,
+	 * ENODEV when it is gone (cgroup_css_set_fork() of the kernel). */
 	for (unsigned i = 0; child < 0 && i < TRIES; i++) {
 		autoclose int group = cgroup_shared_open(MONITOR_GROUP);
 		child = namespace_fork(group);
-		if (child < 0 && errno != ENODEV)
+		if (child < 0 && errno != ENODEV && errno != ENOENT)
 			break;
 	}
 	return child;
