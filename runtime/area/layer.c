@@ -17,10 +17,11 @@
 #include "base/worker.h"
 #include "image/unpack.h"
 #include "runtime/area/layer_files.h"
+#include "runtime/area/tarball_sum.h"
 #include "runtime/namespace.h"
 #include "runtime/target.h"
 
-enum { UNPACK_TIMEOUT_S = 3600, SUM_LIMIT = 4096 };
+enum { UNPACK_TIMEOUT_S = 3600 };
 
 static const struct {
 	const char *path;
@@ -160,34 +161,6 @@ static int open_layers(const struct host_config *host, struct error *err)
 	return steal_fd(&dir);
 }
 
-/* What FILE.sha256 says, as sha256sum(1) writes it: the digest comes first. 0, 1 without such a file, -1 if it is none. */
-static int read_sum(const char *tarball, struct strbuf *text, struct error *err)
-{
-	autofree char *path = xasprintf("%s.sha256", tarball);
-	if (access(path, F_OK) < 0)
-		return 1;
-	if (file_read(AT_FDCWD, path, SUM_LIMIT, text, err) < 0)
-		return -1;
-	if (strspn(text->text, "0123456789abcdefABCDEF") != 64)
-		return error_set(err, ERROR_TRUST, "%s does not begin with a SHA-256 digest", path);
-	strbuf_truncate(text, 64);
-	return 0;
-}
-
-/* A file of checksums that says nothing of this one is none. */
-static int check_sum(const char *tarball, const char *digest, struct error *err)
-{
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	int read = read_sum(tarball, &text, err);
-	if (read != 0)
-		return read < 0 ? -1 : 0;
-	if (!strcasecmp(text.text, digest))
-		return 0;
-	error_set(err, ERROR_TRUST, "%s has the SHA-256 digest %s, and %s.sha256 says another",
-		  tarball, digest, tarball);
-	return error_hint(err, "it was changed or cut short: build or fetch it again");
-}
-
 static int record(int layers, const char *known, const char *digest, struct error *err)
 {
 	unlinkat(layers, known, 0);
@@ -203,7 +176,7 @@ static bool recognize(int layers, const char *tarball, const char *known, struct
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	struct digest digest;
 	char hex[DIGEST_MAX * 2 + 1];
-	if (read_sum(tarball, &text, NULL) != 0 || faccessat(layers, text.text, F_OK, 0) < 0)
+	if (tarball_sum_read(tarball, &text, NULL) != 0 || faccessat(layers, text.text, F_OK, 0) < 0)
 		return false;
 	autoclose int fd = open(tarball, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || digest_fd(DIGEST_SHA256, fd, tarball, &digest, NULL) < 0 ||
@@ -247,7 +220,7 @@ static int make(int layers, const char *tarball, const char *known, struct repor
 	if (tree < 0)
 		return error_errno(err, errno, "opening a folder for the layer");
 	if (layer_unpack(tarball, tree, -1, report, layer->digest, err) < 0 ||
-	    check_sum(tarball, layer->digest, err) < 0)
+	    tarball_sum_check(tarball, layer->digest, err) < 0)
 		return -1;
 	return publish(layers, LAYER_UNPACKING, known, layer, err);
 }

@@ -18,8 +18,8 @@
 
 #include "base/error.h"
 #include "base/lock.h"
+#include "runtime/area/tarball_sum.h" /* GENERATIONS_DIR */
 
-#define GENERATIONS_DIR ".generations"
 #define GENERATION_DRAFT ".draft"
 #define GENERATION_DROPPED ".dropped"
 #define GENERATION_LOCK "lock"
