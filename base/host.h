@@ -19,6 +19,9 @@ struct host_config {
 	char *data_dir; /* where the shipped templates/ folder is: beside the running program */
 };
 
+/* Below TEMPLATE/cache: what vzpkg keeps of each cache, NAME/N/NAME.tar.gz, of which cache/NAME.tar.gz is a hard link. */
+#define GENERATIONS_DIR ".generations"
+
 #define HOST_CONFIG_INIT ((struct host_config){ .conf = CONF_INIT })
 
 /*

@@ -176,7 +176,8 @@ static bool recognize(int layers, const char *tarball, const char *known, struct
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	struct digest digest;
 	char hex[DIGEST_MAX * 2 + 1];
-	if (tarball_sum_read(tarball, &text, NULL) != 0 || faccessat(layers, text.text, F_OK, 0) < 0)
+	if (tarball_sum_read(tarball, &text, NULL) != 0 ||
+	    faccessat(layers, text.text, F_OK, 0) < 0)
 		return false;
 	autoclose int fd = open(tarball, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || digest_fd(DIGEST_SHA256, fd, tarball, &digest, NULL) < 0 ||

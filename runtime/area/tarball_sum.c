@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/host.h"
 
 enum { SUM_LIMIT = 4096 };
 

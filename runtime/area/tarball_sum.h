@@ -10,9 +10,6 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 
-/* Below TEMPLATE/cache. */
-#define GENERATIONS_DIR ".generations"
-
 /* 64 hexadecimal digits into *ret. 0, 1 if nothing says which, -1 with ERROR_TRUST if the file is none of checksums. */
 int tarball_sum_read(const char *tarball, struct strbuf *ret, struct error *err);
 

@@ -17,8 +17,8 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/host.h"
 #include "base/lock.h"
-#include "runtime/area/tarball_sum.h" /* GENERATIONS_DIR */
 
 #define GENERATION_DRAFT ".draft"
 #define GENERATION_DROPPED ".dropped"
