@@ -54,6 +54,19 @@ fleet() { # CODE COMMAND…
 	valid fleet "$W/out"
 }
 
+# own CTID: all that is the VE's own on disk, attributes and all.
+own() {
+	local part=upper
+	[ -e "$W/private/$1/upper" ] || part=fs
+	tar -C "$W/private/$1" --format=posix --pax-option=delete=atime,delete=ctime --sort=name --numeric-owner --acls --xattrs \
+		--xattrs-include='*' --warning=no-file-ignored -c $part | sha256sum
+}
+# undone ROW: of the last --json, that VE has failed and was taken back.
+undone() {
+	[ "$(json "$W/out" "result.ves.$1.state") $(json "$W/out" "result.ves.$1.undone") $(json "$W/out" "result.ves.$1.not_undone")" = "failed true []" ] ||
+		fail "what has become of it is not told: $(json "$W/out" "result.ves.$1")"
+}
+
 declare -A begun
 # shellcheck disable=SC2317 # called by the trap
 end_runs() {

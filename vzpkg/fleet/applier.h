@@ -34,6 +34,7 @@ struct applier_command {
 	const char *what; /* "installing packages" */
 	const char *const *argv;
 	int script; /* descriptor, or -1 */
+	const char *input; /* what it reads; NULL: nothing */
 	void (*line)(struct applier *applier,
 		     const char *line); /* looks at a line that it prints; may be NULL */
 };

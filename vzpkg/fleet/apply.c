@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -157,19 +158,33 @@ static int ended_badly(struct applier *applier, const char *what, const struct v
 	return -1;
 }
 
+/* A file that holds the text. */
+static int open_input(const char *text, struct error *err)
+{
+	autoclose int fd = memfd_create("input", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return error_errno(err, errno, "making a file in memory");
+	if (write_all(fd, text, strlen(text), "a file in memory", err) < 0)
+		return -1;
+	lseek(fd, 0, SEEK_SET);
+	return steal_fd(&fd);
+}
+
 int applier_run(struct applier *applier, const struct applier_command *command, struct error *err)
 {
+	autoclose int input = command->input ? open_input(command->input, err) : -1;
 	struct ve_result result = { 0 };
 	struct listening listening = { .applier = applier, .command = command };
 	struct ve_command run = {
 		.argv = command->argv,
 		.env = (const char *const *)applier->env.items,
 		.script = command->script,
-		.input = -1,
+		.input = input,
 		.line = heard,
 		.data = &listening,
 	};
-	if (applier_time_left(applier, &run.time_limit_s, err) < 0)
+	if ((command->input && input < 0) || applier_time_left(applier, &run.time_limit_s, err) < 0)
 		return error_wrap(err, "%s", command->what);
 	applier->result->commands++;
 	int ret = visit_run(applier->visit, &run, &result, err);

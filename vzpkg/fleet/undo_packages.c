@@ -58,7 +58,7 @@ static char *full_name(const struct applier *applier, const char *name, const ch
 
 /* ---- what is there --------------------------------------------------------------------------------------------------------- */
 
-/* "NAME ARCH VERSION … STATE" of each package: whatever state that is. rpm knows one. */
+/* "NAME ARCH VERSION WANT FLAG STATE" of each package, whatever they are (dpkg-query(1)). rpm knows one of each. */
 static int list_now(struct applier *applier, struct strvec *ret, struct error *err)
 {
 	static const char deb[] = "${Package} ${Architecture} ${Version} ${Status}\\n";
@@ -74,26 +74,32 @@ static int list_now(struct applier *applier, struct strvec *ret, struct error *e
 		return -1;
 	for (size_t i = 0; i < set.installed.count; i++) {
 		const struct installed_package *package = &set.installed.packages[i];
-		strvec_pushf(ret, "%s %s %s installed", package->name, package->arch,
+		strvec_pushf(ret, "%s %s %s install ok installed", package->name, package->arch,
 			     package->version);
 	}
 	return 0;
 }
 
-static bool has(const struct strvec *now, const struct installed_package *package)
+/* That of a package that is installed, in this version; or NULL. */
+static const char *line_of(const struct strvec *list, const struct installed_package *package)
 {
-	static const char state[] = " installed";
+	static const char state[] = " ok installed";
 	autofree char *begin =
 		xasprintf("%s %s %s ", package->name, package->arch, package->version);
 
-	for (size_t i = 0; i < now->count; i++) {
-		const char *line = now->items[i];
+	for (size_t i = 0; i < list->count; i++) {
+		const char *line = list->items[i];
 		size_t length = strlen(line);
 		if (strncmp(line, begin, strlen(begin)) == 0 && length >= strlen(state) &&
 		    strcmp(line + length - strlen(state), state) == 0)
-			return true;
+			return line;
 	}
-	return false;
+	return NULL;
+}
+
+static bool has(const struct strvec *now, const struct installed_package *package)
+{
+	return line_of(now, package);
 }
 
 /* In whatever version and state; or, that of a package that was removed, only its configuration files. */
@@ -244,6 +250,33 @@ static int reverse_rpm(struct applier *applier, const struct reverse *reverse, s
 	return run(applier, "removing what was added", "rpm -e", &reverse->purged, NULL, err);
 }
 
+/* dpkg: what was to be removed and is there again is still wanted to be gone, and would go by the next "dpkg --remove --pending". */
+static int reverse_wants(struct applier *applier, const struct strvec *before, struct error *err)
+{
+	const struct difference *difference = applier->job->difference;
+	AUTO(strvec_release) struct strvec now = STRVEC_INIT;
+	AUTO(strbuf_release) struct strbuf wants = STRBUF_INIT;
+	static const char *const argv[] = { "dpkg", "--set-selections", NULL };
+	struct applier_command command = { .what = "marking packages", .argv = argv, .script = -1 };
+
+	if (list_now(applier, &now, err) < 0)
+		return -1;
+	for (size_t i = 0; i < difference->count; i++) {
+		const struct installed_package *package = difference->changes[i].before;
+		const char *was = package ? line_of(before, package) : NULL;
+		const char *is = was ? line_of(&now, package) : NULL;
+		if (!is || strcmp(was, is) == 0)
+			continue;
+		autofree char *name =
+			full_name(applier, package->name, package->version, package->arch);
+		const char *want = was + strlen(package->name) + strlen(package->arch) +
+				   strlen(package->version) + 3;
+		strbuf_addf(&wants, "%s %.*s\n", name, (int)strcspn(want, " "), want);
+	}
+	command.input = wants.text;
+	return wants.length ? applier_run(applier, &command, err) : 0;
+}
+
 int undo_packages(struct applier *applier, const struct strvec *before, struct error *err)
 {
 	AUTO(reverse_release) struct reverse reverse = { .before = before };
@@ -253,8 +286,10 @@ int undo_packages(struct applier *applier, const struct strvec *before, struct e
 	if (list_now(applier, &reverse.now, err) < 0)
 		return -1;
 	sort_out(applier, &reverse);
-	return is_deb(applier) ? reverse_deb(applier, &reverse, err)
-			       : reverse_rpm(applier, &reverse, err);
+	if (!is_deb(applier))
+		return reverse_rpm(applier, &reverse, err);
+	int status = reverse_deb(applier, &reverse, err);
+	return reverse_wants(applier, before, status < 0 ? NULL : err) < 0 ? -1 : status;
 }
 
 /* ---- what has come of it ---------------------------------------------------------------------------------------------------------- */
@@ -288,20 +323,22 @@ static void compare_changed(const struct applier *applier, const struct strvec *
 	}
 }
 
-static bool is_changed(const struct applier *applier, const char *line)
+/* By compare_changed(). */
+static bool is_told(const struct applier *applier, const struct strvec *now, const char *line)
 {
 	const struct difference *difference = applier->job->difference;
 
 	for (size_t i = 0; i < difference->count; i++) {
 		const struct installed_package *before = difference->changes[i].before;
 		size_t length = before ? strlen(before->name) : 0;
-		if (before && strncmp(line, before->name, length) == 0 && line[length] == ' ')
+		if (before && strncmp(line, before->name, length) == 0 && line[length] == ' ' &&
+		    !has(now, before))
 			return true;
 	}
 	return false;
 }
 
-/* What was broken on the way, or waits for others. */
+/* What was broken on the way, or waits for others; or is wanted otherwise. */
 static void compare_others(const struct applier *applier, struct strvec *before, struct strvec *now,
 			   struct strvec *left)
 {
@@ -312,7 +349,7 @@ static void compare_others(const struct applier *applier, struct strvec *before,
 		while (n < now->count && strcmp(now->items[n], line) < 0)
 			n++;
 		if ((n < now->count && strcmp(now->items[n], line) == 0) ||
-		    is_changed(applier, line))
+		    is_told(applier, now, line))
 			continue;
 		autofree char *clean = text_clean(line);
 		strvec_pushf(left, "no more so: %s", clean);
