@@ -7,7 +7,7 @@
  *	list			"NAME VERSION ARCH", with the marks "automatic", "held" and "essential"
  *	why			a line for each chain
  *
- * Options: --recommends, --dependants, --only-if-installed, --online: metadata is fetched, and not what is there. The exit status is 0, or 1 with the error on standard error.
+ * Options: --recommends, --dependants, --unneeded, --only-if-installed, --online: metadata is fetched, and not what is there. The exit status is 0, or 1 with the error on standard error.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -87,6 +87,8 @@ static bool take_option(struct change_request *request, const char *word)
 		request->recommends = true;
 	else if (strcmp(word, "--dependants") == 0)
 		request->dependants = true;
+	else if (strcmp(word, "--unneeded") == 0)
+		request->unneeded = true;
 	else if (strcmp(word, "--only-if-installed") == 0)
 		request->only_if_installed = true;
 	else if (strcmp(word, "--online") == 0)

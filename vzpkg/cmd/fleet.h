@@ -34,8 +34,9 @@ struct fleet_request {
 	enum fleet_objects kind;
 	struct strvec objects; /* none: all packages (update) */
 	bool dependants; /* remove what needs them too */
+	bool unneeded; /* … and dependencies of theirs that nothing needs any more */
 	bool rollback; /* a VE in which it fails is taken back to what it was */
-	bool purge; /* … and their configuration files */
+	bool purge; /* remove configuration files too */
 	unsigned jobs; /* VEs at a time; 0: as the host can bear */
 	unsigned time_limit_s; /* for each VE; 0: none */
 	unsigned canary; /* VEs that come first, of which none may fail; 0: none */

@@ -157,6 +157,7 @@ static int solve(struct fleet *fleet, struct package_pool *pool, struct fleet_cl
 		.wishes = wishes,
 		.local = fleet->request->kind == FLEET_FILES,
 		.dependants = fleet->request->dependants,
+		.unneeded = fleet->request->unneeded,
 		.only_if_installed = fleet->request->verb != CHANGE_INSTALL,
 	};
 

@@ -28,14 +28,15 @@ static json_t *texts(const struct strvec *vec)
 
 json_t *fleet_request_json(const struct fleet_request *request)
 {
-	return json_pack(
-		"{s:s s:s s:o s:b s:b s:b s:I s:I s:I s:I s:o}", "verb", verb_names[request->verb],
-		"kind", kind_names[request->kind], "objects", texts(&request->objects),
-		"dependants", request->dependants, "purge", request->purge, "rollback",
-		request->rollback, "jobs", (json_int_t)request->jobs, "time_limit_s",
-		(json_int_t)request->time_limit_s, "canary", (json_int_t)request->canary,
-		"canary_percent", (json_int_t)request->canary_percent, "failures_max",
-		request->failures_limited ? json_integer(request->failures_max) : json_null());
+	return json_pack("{s:s s:s s:o s:b s:b s:b s:b s:I s:I s:I s:I s:o}", "verb",
+			 verb_names[request->verb], "kind", kind_names[request->kind], "objects",
+			 texts(&request->objects), "dependants", request->dependants, "unneeded",
+			 request->unneeded, "purge", request->purge, "rollback", request->rollback,
+			 "jobs", (json_int_t)request->jobs, "time_limit_s",
+			 (json_int_t)request->time_limit_s, "canary", (json_int_t)request->canary,
+			 "canary_percent", (json_int_t)request->canary_percent, "failures_max",
+			 request->failures_limited ? json_integer(request->failures_max)
+						   : json_null());
 }
 
 static int word_index(const json_t *json, const char *key, const char *const *words, int count,
@@ -68,6 +69,7 @@ int fleet_request_parse(const json_t *json, struct fleet_request *ret, struct er
 		.verb = (enum change_verb)verb,
 		.kind = (enum fleet_objects)kind,
 		.dependants = json_is_true(json_object_get(json, "dependants")),
+		.unneeded = json_is_true(json_object_get(json, "unneeded")),
 		.purge = json_is_true(json_object_get(json, "purge")),
 		.rollback = json_is_true(json_object_get(json, "rollback")),
 		.jobs = number(json, "jobs"),

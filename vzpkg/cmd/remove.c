@@ -4,13 +4,15 @@
 #include "base/cleanup.h"
 #include "vzpkg/cmd/fleet_options.h"
 
-static bool dependants, purge;
+static bool dependants, unneeded, purge;
 
 static const struct option_row options[] = {
 	FLEET_SELECTORS,
 	FLEET_OBJECTS,
 	{ "with-depends", 'w', OPTION_FLAG, &dependants, NULL,
 	  "remove the packages that need them too" },
+	{ "autoremove", 0, OPTION_FLAG, &unneeded, NULL,
+	  "remove what came as their dependency and nothing needs any more, too" },
 	{ "purge", 0, OPTION_FLAG, &purge, NULL, "remove their configuration files too" },
 	FLEET_CONTROLS,
 	{ NULL },
@@ -24,6 +26,7 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	request.command = "remove";
 	request.verb = CHANGE_ERASE;
 	request.dependants = dependants;
+	request.unneeded = unneeded;
 	request.purge = purge;
 	return fleet_command(app, &request, operands, true, ret, err);
 }

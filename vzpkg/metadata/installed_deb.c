@@ -37,6 +37,7 @@ enum field {
 	FIELD_PRE_DEPENDS,
 	FIELD_DEPENDS,
 	FIELD_RECOMMENDS,
+	FIELD_SUGGESTS,
 	FIELD_PROVIDES,
 	FIELD_CONFLICTS,
 	FIELD_BREAKS,
@@ -48,14 +49,23 @@ enum field {
 };
 
 static const char *const field_names[FIELDS] = {
-	[FIELD_PACKAGE] = "Package",           [FIELD_VERSION] = "Version",
-	[FIELD_ARCHITECTURE] = "Architecture", [FIELD_MULTI_ARCH] = "Multi-Arch",
-	[FIELD_PRIORITY] = "Priority",         [FIELD_ESSENTIAL] = "Essential",
-	[FIELD_PROTECTED] = "Protected",       [FIELD_IMPORTANT] = "Important",
-	[FIELD_PRE_DEPENDS] = "Pre-Depends",   [FIELD_DEPENDS] = "Depends",
-	[FIELD_RECOMMENDS] = "Recommends",     [FIELD_PROVIDES] = "Provides",
-	[FIELD_CONFLICTS] = "Conflicts",       [FIELD_BREAKS] = "Breaks",
-	[FIELD_REPLACES] = "Replaces",         [FIELD_STATUS] = "Status",
+	[FIELD_PACKAGE] = "Package",
+	[FIELD_VERSION] = "Version",
+	[FIELD_ARCHITECTURE] = "Architecture",
+	[FIELD_MULTI_ARCH] = "Multi-Arch",
+	[FIELD_PRIORITY] = "Priority",
+	[FIELD_ESSENTIAL] = "Essential",
+	[FIELD_PROTECTED] = "Protected",
+	[FIELD_IMPORTANT] = "Important",
+	[FIELD_PRE_DEPENDS] = "Pre-Depends",
+	[FIELD_DEPENDS] = "Depends",
+	[FIELD_RECOMMENDS] = "Recommends",
+	[FIELD_SUGGESTS] = "Suggests",
+	[FIELD_PROVIDES] = "Provides",
+	[FIELD_CONFLICTS] = "Conflicts",
+	[FIELD_BREAKS] = "Breaks",
+	[FIELD_REPLACES] = "Replaces",
+	[FIELD_STATUS] = "Status",
 	[FIELD_AUTOMATIC] = "Auto-Installed",
 };
 
@@ -351,6 +361,7 @@ static int add_package(struct deb_set *set, struct error *err)
 		.held = strncmp(value_of(reader, FIELD_STATUS), "hold ", 5) == 0,
 		.automatic = is_automatic(set, name, arch),
 	};
+	package.asked = !package.automatic;
 
 	if (check_words(reader, err) < 0)
 		return -1;

@@ -24,6 +24,7 @@ struct change_request {
 		*wishes; /* vzpkg/resolve/wish.h; empty for CHANGE_UPDATE: all packages */
 	bool recommends; /* of packages that are new, follow Recommends */
 	bool dependants; /* CHANGE_ERASE: what needs it goes too; otherwise that is ERROR_UNSATISFIABLE, naming who needs it */
+	bool unneeded; /* CHANGE_ERASE: dependencies of what goes that nothing needs any more go too */
 	bool local; /* CHANGE_INSTALL, CHANGE_UPDATE: not the wishes, but just the packages of pool->local; with CHANGE_UPDATE, where one of the name is installed */
 	bool only_if_installed; /* CHANGE_UPDATE and CHANGE_ERASE: names of what is not installed are passed over */
 };
@@ -32,7 +33,8 @@ struct change_request {
 struct change_notes {
 	struct strvec
 		asked; /* names: wished for, and installed already, but marked as automatic: to be marked as asked for */
-	struct strvec kept; /* "NAME: WHY": there is a newer version, and it stays as it is */
+	struct strvec
+		kept; /* "NAME: WHY": there is a newer version, or nothing needs it any more, and it stays as it is */
 };
 
 #define CHANGE_NOTES_INIT ((struct change_notes){ 0 })

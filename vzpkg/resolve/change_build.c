@@ -69,6 +69,44 @@ static void replace(const struct changer *changer, struct plan_package *package,
 	}
 }
 
+/* The chosen solvable that has become this package of the plan. */
+static const Solvable *solvable_of(const struct changer *changer,
+				   const struct plan_package *package)
+{
+	Pool *pool = changer->pool->pool;
+
+	for (int i = 0; i < changer->chosen.count; i++) {
+		const Solvable *s = pool_id2solvable(pool, changer->chosen.elements[i]);
+		if (strcmp(pool_id2str(pool, s->name), package->name) == 0 &&
+		    strcmp(pool_id2str(pool, s->evr), package->version) == 0 &&
+		    strcmp(pool_id2str(pool, s->arch), package->arch) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+static bool takes_place_of(Pool *pool, const Solvable *s, Id other)
+{
+	const Id *obsoletes = s && s->obsoletes ? s->repo->idarraydata + s->obsoletes : NULL;
+
+	for (; obsoletes && *obsoletes; obsoletes++)
+		if (pool_match_nevr(pool, pool_id2solvable(pool, other), *obsoletes))
+			return true;
+	return false;
+}
+
+/* rpm: what takes the place of something of another name is asked for as that was. */
+static void inherit(const struct changer *changer, struct plan_package *package)
+{
+	const Queue *removed = &changer->removed;
+	const Solvable *s = package->automatic ? solvable_of(changer, package) : NULL;
+
+	for (int i = 0; s && i < removed->count; i++)
+		if (takes_place_of(changer->pool->pool, s, removed->elements[i]))
+			package->automatic &=
+				changer_package(changer, removed->elements[i])->automatic;
+}
+
 static void build_difference(const struct changer *changer, struct plan *plan,
 			     struct difference *ret)
 {
@@ -88,6 +126,8 @@ static void build_difference(const struct changer *changer, struct plan *plan,
 			change->kind = CHANGE_REPLACE;
 			change->before = changer_package(changer, removed->elements[at]);
 			replace(changer, package, change->before);
+		} else {
+			inherit(changer, package);
 		}
 		if (!package->reason)
 			package->reason = xstrdup("needed");

@@ -17,13 +17,12 @@ struct erasure {
 	struct strbuf needs; /* a line for each package that needs what goes */
 };
 
-/* deb: Essential. rpm: what changes packages; without it nobody could put anything back. */
-static bool is_protected(const struct erasure *erasure, Id id)
+bool change_is_protected(const struct changer *changer, Id installed)
 {
-	const struct installed_package *package = changer_package(erasure->changer, id);
+	const struct installed_package *package = changer_package(changer, installed);
 
 	return package->essential ||
-	       (erasure->changer->set->format == PACKAGE_RPM && strcmp(package->name, "rpm") == 0);
+	       (changer->set->format == PACKAGE_RPM && strcmp(package->name, "rpm") == 0);
 }
 
 static void erase(struct erasure *erasure, Id id)
@@ -79,7 +78,7 @@ static int check(struct erasure *erasure, struct error *err)
 	const Queue *removed = &erasure->changer->removed;
 
 	for (int i = 0; i < removed->count; i++) {
-		if (!is_protected(erasure, removed->elements[i]))
+		if (!change_is_protected(erasure->changer, removed->elements[i]))
 			continue;
 		const char *name = changer_package(erasure->changer, removed->elements[i])->name;
 		error_set(err, ERROR_UNSATISFIABLE,
@@ -92,6 +91,24 @@ static int check(struct erasure *erasure, struct error *err)
 	error_set(err, ERROR_UNSATISFIABLE, "the packages cannot be removed:\n%s",
 		  erasure->needs.text);
 	return error_hint(err, "have what needs them removed as well");
+}
+
+/* Dependencies of what goes that nothing needs any more. */
+static void look_at_unneeded(struct erasure *erasure)
+{
+	struct changer *changer = erasure->changer;
+	Queue unneeded;
+
+	queue_init(&unneeded);
+	change_unneeded(changer, &erasure->before, &erasure->now, &unneeded);
+	for (int i = 0; i < unneeded.count; i++)
+		if (changer->request->unneeded)
+			erase(erasure, unneeded.elements[i]);
+		else if (changer->notes)
+			strvec_pushf(&changer->notes->kept,
+				     "%s: a dependency that nothing needs any more",
+				     changer_package(changer, unneeded.elements[i])->name);
+	queue_free(&unneeded);
 }
 
 int change_erase(struct changer *changer, struct error *err)
@@ -112,6 +129,8 @@ int change_erase(struct changer *changer, struct error *err)
 		erase(&erasure, changer->scope.elements[i]);
 	follow(&erasure);
 	int ret = check(&erasure, err);
+	if (ret == 0)
+		look_at_unneeded(&erasure);
 	map_free(&erasure.before);
 	map_free(&erasure.now);
 	strbuf_release(&erasure.needs);

@@ -31,6 +31,12 @@ void change_local(struct changer *changer);
 /* Fills `removed` from `scope`. */
 int change_erase(struct changer *changer, struct error *err);
 
+/* deb: Essential. rpm: what changes packages; without it nobody could put anything back. */
+bool change_is_protected(const struct changer *changer, Id installed);
+
+/* Of what is there now, what came as a dependency and was needed `before`, and is not any more. */
+void change_unneeded(const struct changer *changer, const Map *before, const Map *now, Queue *ret);
+
 /* deb: drops from `chosen` what apt would have taken for something that libsolv then decided against: nothing needs it. */
 void change_prune(struct changer *changer);
 

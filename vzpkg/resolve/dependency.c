@@ -43,3 +43,37 @@ bool dependency_is_met(Pool *pool, Id dependency, const Map *there)
 		return any_provides(pool, dependency, there);
 	}
 }
+
+static void each_provides(Pool *pool, Id dependency, void (*found)(Id solvable, void *data),
+			  void *data)
+{
+	Id solvable, index;
+
+	FOR_PROVIDES(solvable, index, dependency)
+	{
+		found(solvable, data);
+	}
+}
+
+void dependency_providers(Pool *pool, Id dependency, void (*found)(Id solvable, void *data),
+			  void *data)
+{
+	const Reldep *relation = ISRELDEP(dependency) ? GETRELDEP(pool, dependency) : NULL;
+
+	switch (relation ? relation->flags : 0) {
+	case REL_OR:
+	case REL_AND:
+		dependency_providers(pool, relation->name, found, data);
+		dependency_providers(pool, relation->evr, found, data);
+		return;
+	case REL_COND:
+	case REL_UNLESS:
+		dependency_providers(pool, relation->name, found, data);
+		if (ISRELDEP(relation->evr) && GETRELDEP(pool, relation->evr)->flags == REL_ELSE)
+			dependency_providers(pool, GETRELDEP(pool, relation->evr)->evr, found,
+					     data);
+		return;
+	default:
+		each_provides(pool, dependency, found, data);
+	}
+}

@@ -13,6 +13,7 @@
 #include "vzpkg/metadata/index_deb.h"
 #include "vzpkg/metadata/installed_repo.h"
 #include "vzpkg/metadata/pool.h"
+#include "vzpkg/resolve/dependency.h"
 
 enum { CHAINS_MAX = 20 };
 
@@ -71,28 +72,21 @@ static void add_need(struct search *search, size_t by, size_t what, Id relation,
 	search->needs[search->need_count++] = (struct need){ by, what, relation, weak };
 }
 
-/* Every package that satisfies it, or a part of it. */
-static void add_providers(struct search *search, size_t by, Id part, Id relation, bool weak)
-{
-	Pool *pool = search->pool;
-	Id solvable, index;
+struct relation {
+	struct search *search;
+	size_t by;
+	Id relation;
+	bool weak;
+};
 
-	if (ISRELDEP(part)) {
-		const Reldep *two = GETRELDEP(pool, part);
-		if (two->flags == REL_OR || two->flags == REL_AND) {
-			add_providers(search, by, two->name, relation, weak);
-			add_providers(search, by, two->evr, relation, weak);
-			return;
-		}
-		if (two->flags == REL_COND || two->flags == REL_UNLESS) {
-			add_providers(search, by, two->name, relation, weak);
-			return;
-		}
-	}
-	FOR_PROVIDES(solvable, index, part)
-	if (pool_id2solvable(pool, solvable)->repo == search->repo)
-		add_need(search, by, search->place_of[solvable - search->repo->start], relation,
-			 weak);
+static void add_provider(Id solvable, void *data)
+{
+	const struct relation *relation = data;
+	struct search *search = relation->search;
+
+	if (pool_id2solvable(search->pool, solvable)->repo == search->repo)
+		add_need(search, relation->by, search->place_of[solvable - search->repo->start],
+			 relation->relation, relation->weak);
 }
 
 static void add_needs(struct search *search, size_t package, Id kind)
@@ -102,10 +96,17 @@ static void add_needs(struct search *search, size_t package, Id kind)
 	queue_init(&relations);
 	solvable_lookup_deparray(pool_id2solvable(search->pool, search->ids[package]), kind,
 				 &relations, 0);
-	for (int i = 0; i < relations.count; i++)
-		if (relations.elements[i] != SOLVABLE_PREREQMARKER)
-			add_providers(search, package, relations.elements[i], relations.elements[i],
-				      kind == SOLVABLE_RECOMMENDS);
+	for (int i = 0; i < relations.count; i++) {
+		struct relation relation = {
+			.search = search,
+			.by = package,
+			.relation = relations.elements[i],
+			.weak = kind == SOLVABLE_RECOMMENDS,
+		};
+		if (relation.relation != SOLVABLE_PREREQMARKER)
+			dependency_providers(search->pool, relation.relation, add_provider,
+					     &relation);
+	}
 	queue_free(&relations);
 }
 
@@ -189,8 +190,8 @@ static bool is_end(const struct search *search, size_t package, enum why_reason 
 	*reason = p->essential || required ? WHY_ESSENTIAL : WHY_ASKED;
 	if (*reason == WHY_ESSENTIAL)
 		return true;
-	/* rpm keeps no marks: what nothing needs is there because somebody wanted it. */
-	return deb ? !p->automatic : !first_need(search, package);
+	/* rpm itself keeps no marks: what nothing needs is there because somebody wanted it. */
+	return p->asked || (!p->automatic && !first_need(search, package));
 }
 
 static void chain_add(struct search *search, struct why *why, size_t end, enum why_reason reason)
@@ -245,10 +246,11 @@ static void find_chains(struct search *search, size_t package, struct why *ret)
 		     need && need < search->needs + search->need_count && need->what == now; need++)
 			reach(search, need->by, need);
 	}
-	/* rpm: those that need each other, and nothing else does. */
+	/* Without marks: those that need each other, and nothing else does. */
 	if (!ret->count)
 		chain_add(search, ret, package,
-			  search->set->format == PACKAGE_DEB ? WHY_NOBODY : WHY_ASKED);
+			  search->set->installed.packages[package].automatic ? WHY_NOBODY
+									     : WHY_ASKED);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */

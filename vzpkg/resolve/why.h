@@ -9,9 +9,9 @@
 #include "vzpkg/metadata/installed.h"
 
 enum why_reason {
-	WHY_ASKED, /* it is there because somebody asked for it (rpm: nothing needs it) */
+	WHY_ASKED, /* it is there because somebody asked for it (rpm: if that is not known, nothing needs it) */
 	WHY_ESSENTIAL, /* … because the system is built upon it (deb: Essential, or Priority: required) */
-	WHY_NOBODY, /* deb: nothing needs it any more, and nobody asked for it: apt would remove it */
+	WHY_NOBODY, /* nothing needs it any more, and nobody asked for it: the VE's autoremove would remove it */
 };
 
 /* A package and how the next one of the chain needs it. */
