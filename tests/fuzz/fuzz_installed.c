@@ -41,7 +41,7 @@ static void read_lines(const char *text, size_t size)
 	AUTO(installed_builder_release) struct installed_builder builder = INSTALLED_BUILDER_INIT;
 	AUTO(installed_set_release) struct installed_set set = INSTALLED_SET_INIT;
 
-	if (installed_rpm_parse(text, size, &builder, NULL) < 0)
+	if (installed_rpm_parse(text, size, NULL, &builder, NULL) < 0)
 		return;
 	installed_builder_finish(&builder, PACKAGE_RPM, &set);
 	use(&set);

@@ -53,8 +53,8 @@ static void answers_release(struct answers *answers)
 
 /* ---- in words, and as JSON ---------------------------------------------------------------------------------------- */
 
-/* rpm keeps no marks of what was asked for. */
-static const char *end_text(const struct why_chain *chain, enum package_format format)
+/* Of rpm packages it is often not known what was asked for. */
+static const char *end_text(const struct why_chain *chain)
 {
 	bool alone = chain->count == 1;
 
@@ -62,13 +62,12 @@ static const char *end_text(const struct why_chain *chain, enum package_format f
 		return "nobody asked for it, and nothing that was asked for needs it";
 	if (chain->reason == WHY_ESSENTIAL)
 		return alone ? "it is essential" : ", which is essential";
-	if (format == PACKAGE_RPM)
+	if (!chain->links[chain->count - 1].package->asked)
 		return alone ? "nothing else needs it" : ", which nothing else needs";
 	return alone ? "it was asked for" : ", which was asked for";
 }
 
-static void chain_text(const struct why_chain *chain, enum package_format format,
-		       struct strbuf *text)
+static void chain_text(const struct why_chain *chain, struct strbuf *text)
 {
 	static const char recommends[] = "recommends ";
 
@@ -78,14 +77,14 @@ static void chain_text(const struct why_chain *chain, enum package_format format
 		strbuf_addf(text, "%s%s by %s", i > 1 ? ", which is " : "",
 			    weak ? "recommended" : "needed", chain->links[i].package->name);
 	}
-	strbuf_adds(text, end_text(chain, format));
+	strbuf_adds(text, end_text(chain));
 }
 
-static void why_text(const struct why *why, enum package_format format, struct strbuf *text)
+static void why_text(const struct why *why, struct strbuf *text)
 {
 	for (size_t i = 0; i < why->count && i < CHAINS_SHOWN; i++) {
 		strbuf_adds(text, i ? "\n    and " : "");
-		chain_text(&why->chains[i], format, text);
+		chain_text(&why->chains[i], text);
 	}
 	if (why->count > CHAINS_SHOWN)
 		strbuf_addf(text, "\n    and %zu more", why->count - CHAINS_SHOWN);
@@ -130,7 +129,7 @@ static int find(const struct installed_set *set, const char *name, struct answer
 	*ret = (struct answer){ .titles = STRBUF_INIT, .text = STRBUF_INIT };
 	if (why.count)
 		ret->version = xstrdup(why.chains[0].links[0].package->version);
-	why_text(&why, set->format, &ret->text);
+	why_text(&why, &ret->text);
 	ret->chains = why_json(&why);
 	ret->ves = json_array();
 	return 0;

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "vzpkg/fleet/applier.h"
+#include "vzpkg/fleet/apply_mark.h"
 #include "vzpkg/fleet/apply_restart.h"
 #include "vzpkg/fleet/undo.h"
 #include "vzpkg/metadata/installed.h"
@@ -419,7 +420,8 @@ static int work(struct applier *applier, struct undo *undo, struct error *err)
 	    run_scripts(applier, job->before, job->before_count, err) < 0 ||
 	    (deb ? apply_deb(applier, err) : apply_rpm(applier, err)) < 0 ||
 	    run_scripts(applier, job->after, job->after_count, err) < 0 ||
-	    check_result(applier, err) < 0)
+	    check_result(applier, err) < 0 ||
+	    (job->rollback && !deb && apply_mark_rpm(applier, err) < 0))
 		return -1;
 	if (applier->result->ran && difference_count(job->difference, CHANGE_REPLACE))
 		return apply_find_restart(applier, err);

@@ -9,5 +9,6 @@
 /* apt: /var/lib/apt/extended_states. Nothing if there is no apt. */
 int apply_mark_deb(struct applier *applier, struct error *err);
 
-/* yum: /var/lib/yum/yumdb. Nothing if there is no yum of that kind. */
+/* yum: /var/lib/yum/yumdb, if there is a /var/lib/yum; dnf: by "dnf mark" of its own, if there is one. Of what is new and what is asked for now; when the packages
+ * are there. */
 int apply_mark_rpm(struct applier *applier, struct error *err);

@@ -293,12 +293,12 @@ static int check_scripts(const struct applier *applier, struct error *err)
 
 int apply_rpm(struct applier *applier, struct error *err)
 {
-	if (!applier->job->difference->count)
-		return 0;
-	if (visit_is_running(applier->visit) && wait_for_others(applier, err) < 0)
+	if (applier->job->difference->count &&
+	    ((visit_is_running(applier->visit) && wait_for_others(applier, err) < 0) ||
+	     install(applier, err) < 0 || erase(applier, err) < 0))
 		return -1;
-	if (install(applier, err) < 0 || erase(applier, err) < 0 ||
-	    apply_mark_rpm(applier, err) < 0)
+	/* What may yet be taken back is not marked. */
+	if (!applier->job->rollback && apply_mark_rpm(applier, err) < 0)
 		return -1;
 	return check_scripts(applier, err);
 }

@@ -79,7 +79,7 @@ static void take_line(struct filler *filler, char *line)
 {
 	char tag = *line++;
 
-	if (tag == INSTALLED_RPM_PACKAGE)
+	if (tag == INSTALLED_RPM_PACKAGE || tag == INSTALLED_RPM_REASON)
 		return;
 	if (tag == INSTALLED_RPM_FOLDER) {
 		size_t length = strlen(line);

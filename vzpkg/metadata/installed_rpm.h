@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "vzpkg/metadata/installed_read.h"
+#include "vzpkg/metadata/yumdb.h"
 
 enum {
 	INSTALLED_RPM_PACKAGE = 'P', /* NAME <TAB> EVR <TAB> ARCH: the first line */
@@ -19,11 +20,12 @@ enum {
 	INSTALLED_RPM_SUPPLEMENTS = 's',
 	INSTALLED_RPM_FOLDER = 'd', /* of the files that follow, with its "/" */
 	INSTALLED_RPM_FILE = 'f',
+	INSTALLED_RPM_REASON = 'y', /* "dep" or "user", if that is known; none of the child's */
 };
 
 /* Writes the record of one package to a descriptor. */
 int installed_rpm_dump(Header header, int output, struct error *err);
 
-/* Records one after the other, which may be anything. */
-int installed_rpm_parse(const char *text, size_t length, struct installed_builder *builder,
-			struct error *err);
+/* Records one after the other, which may be anything. `yumdb`: NULL if nothing is known of reasons. */
+int installed_rpm_parse(const char *text, size_t length, const struct yumdb *yumdb,
+			struct installed_builder *builder, struct error *err);

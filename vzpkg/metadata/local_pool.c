@@ -75,7 +75,7 @@ static int add_rpm(Repo *repo, const struct local_package *package, struct error
 	AUTO(installed_set_release) struct installed_set set = INSTALLED_SET_INIT;
 	Id id;
 
-	if (installed_rpm_parse(package->text.text, package->text.length, &builder, err) < 0)
+	if (installed_rpm_parse(package->text.text, package->text.length, NULL, &builder, err) < 0)
 		return error_wrap(err, "%s", package->path);
 	if (builder.packages.count != 1)
 		return error_set(err, ERROR_INSTALL, "%s: it is not one package", package->path);

@@ -261,6 +261,67 @@ static void test_places(void **state)
 	expect_broken("it is no file");
 }
 
+#define ID "0123456789abcdef0123456789abcdef01234567"
+
+static void put_reason(const char *entry, const char *reason)
+{
+	autofree char *path = xasprintf(YUMDB "/%s", entry);
+	autoclose int dir = dir_open(tree, path, true, 0755, NULL);
+
+	assert_int_equal(file_write_atomic(dir, "reason", 0644, reason, strlen(reason), NULL), 0);
+}
+
+static void expect_reasons(const char *records)
+{
+	AUTO(installed_set_release) struct installed_set set = INSTALLED_SET_INIT;
+
+	assert_int_equal(installed_read(tree, PACKAGE_RPM, &set, NULL), 0);
+	assert_string_equal(set.text, records);
+	for (size_t i = 0; i < 2; i++) {
+		const char *record = set.text + set.offsets[i];
+		const char *line = strchr(record, '\n') + 1;
+		assert_int_equal(set.installed.packages[i].automatic,
+				 strncmp(line, "ydep\n", 5) == 0);
+		assert_int_equal(set.installed.packages[i].asked, strncmp(line, "yuser\n", 6) == 0);
+	}
+}
+
+#define BASH \
+	"P"  \
+	"bash\t1.0-2.el7\tx86_64\n"
+#define ZLIB \
+	"P"  \
+	"zlib\t7:1.0-2.el7\tx86_64\n"
+#define REST(name) "vthing\t=\t3:1-1\nr/bin/sh\nr(a if b)\nd/bin/\nf" name "\nd/usr/share/x/\n"
+
+/* What yum has written down counts, what it has left behind does not, and what is no yumdb is none. */
+static void test_reasons(void **state)
+{
+	struct digest before, after;
+
+	(void)state;
+	write_bdb(RPM "/Packages");
+	put_reason("z/" ID "-zlib-0.9-1.el7-x86_64", "dep");
+	put_reason("b/bash.1234567-bash-1.0-2.el7-x86_64", "dep");
+	put_reason("b/" ID "-bash-1.0-2.el7-x86_64", "group");
+	expect_both();
+	assert_int_equal(installed_fingerprint(tree, PACKAGE_RPM, &before, NULL), 0);
+	put_reason("z/" ID "-zlib-1.0-2.el7-x86_64", "dep");
+	expect_reasons(BASH REST("bash") ZLIB "ydep\n" REST("zlib"));
+	assert_int_equal(installed_fingerprint(tree, PACKAGE_RPM, &after, NULL), 0);
+	assert_false(digest_equal(&before, &after));
+	put_reason("b/" ID "-bash-1.0-2.el7-x86_64", "user");
+	expect_reasons(BASH "yuser\n" REST("bash") ZLIB "ydep\n" REST("zlib"));
+
+	autoclose int letter = dir_open(tree, YUMDB "/z", false, 0, NULL);
+	assert_int_equal(unlinkat(letter, ID "-zlib-1.0-2.el7-x86_64/reason", 0), 0);
+	assert_int_equal(mkfifoat(letter, ID "-zlib-1.0-2.el7-x86_64/reason", 0644), 0);
+	expect_reasons(BASH "yuser\n" REST("bash") ZLIB REST("zlib"));
+	assert_int_equal(renameat(tree, YUMDB, tree, "elsewhere"), 0);
+	assert_int_equal(symlinkat("/proc/self/root", tree, YUMDB), 0);
+	expect_both();
+}
+
 static void test_missing(void **state)
 {
 	(void)state;
@@ -323,7 +384,8 @@ static void test_lines(void **state)
 		AUTO(installed_builder_release)
 		struct installed_builder builder = INSTALLED_BUILDER_INIT;
 		AUTO(error_clear) struct error err = ERROR_INIT;
-		assert_int_equal(installed_rpm_parse(bad[i], strlen(bad[i]), &builder, &err), -1);
+		assert_int_equal(installed_rpm_parse(bad[i], strlen(bad[i]), NULL, &builder, &err),
+				 -1);
 		assert_int_equal(err.kind, ERROR_PACKAGES);
 	}
 }
@@ -352,7 +414,7 @@ static void test_repo(void **state)
 	for (int i = 0; i < 100000; i++)
 		strbuf_adds(&text, "(");
 	strbuf_adds(&text, "\nr/bin/bash\n");
-	assert_int_equal(installed_rpm_parse(text.text, text.length, &builder, NULL), 0);
+	assert_int_equal(installed_rpm_parse(text.text, text.length, NULL, &builder, NULL), 0);
 	installed_builder_finish(&builder, PACKAGE_RPM, &set);
 	Pool *pool = pool_create();
 	pool_setdisttype(pool, DISTTYPE_RPM);
@@ -375,6 +437,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bdb, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ndb, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 		cmocka_unit_test(test_lines),

@@ -10,11 +10,8 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "vzpkg/fleet/share_rpm.h"
 
 enum { STATES_MAX = 16 << 20 };
-
-/* ---- apt --------------------------------------------------------------------------------------------------------------------- */
 
 #define APT "/var/lib/apt"
 
@@ -145,81 +142,6 @@ int apply_mark_deb(struct applier *applier, struct error *err)
 		return 0;
 	applier->result->changed = true;
 	if (applier_call(applier, mark_deb, &marking, NULL, 0, err) < 0)
-		return error_wrap(err, "marking dependencies");
-	return 0;
-}
-
-/* ---- yum ----------------------------------------------------------------------------------------------------------------------- */
-
-#define YUM "/var/lib/yum"
-
-/*
- * Its yumdb has a folder for each package, FIRST-LETTER/ID-NAME-VERSION-RELEASE-ARCH, with a file for each thing that it knows (yum's rpmUtils and
- * rpmsack.py, RPMDBAdditionalData); what has no "reason" counts as asked for.
- */
-static int list_reasons(const struct applier *applier, struct strvec *folders, struct error *err)
-{
-	const struct apply_job *job = applier->job;
-
-	for (size_t i = 0; i < job->difference->count; i++) {
-		const struct package_change *change = &job->difference->changes[i];
-		if (change->kind != CHANGE_ADD || !job->plan->packages[change->package].automatic)
-			continue;
-		const struct plan_package *package = &job->plan->packages[change->package];
-		const char *colon = strchr(package->version, ':');
-		autofree char *file = share_file(job->share, package);
-		autofree char *path = xasprintf("%s/%s", share_path(job->share), file);
-		autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-		char id[SHARE_RPM_ID_SIZE];
-		if (fd < 0)
-			return error_errno(err, errno, "opening %s", path);
-		if (!share_rpm_id(fd, id))
-			continue;
-		strvec_pushf(folders, "yumdb/%c/%s-%s-%s-%s", package->name[0], id, package->name,
-			     colon ? colon + 1 : package->version, package->arch);
-	}
-	return 0;
-}
-
-/* In the VE. */
-static int mark_rpm(void *data, int channel, struct error *err)
-{
-	static const char reason[] = "dep";
-	const struct strvec *folders = data;
-	autoclose int yum = open(YUM, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	(void)channel;
-	if (yum < 0)
-		return errno == ENOENT ? 0 : error_errno(err, errno, "opening " YUM);
-	for (size_t i = 0; i < folders->count; i++) {
-		autoclose int dir = dir_open(yum, folders->items[i], true, 0755, err);
-		if (dir < 0 ||
-		    file_write_atomic(dir, "reason", 0644, reason, strlen(reason), err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* Of a VE that has it, most often not; so it is looked for from outside. */
-static bool has_yum(struct applier *applier)
-{
-	AUTO(error_clear) struct error ignored = ERROR_INIT;
-	int tree = visit_tree(applier->visit, &ignored);
-	autoclose int fd = tree < 0 ? -1 : open_in_root(tree, YUM, O_PATH | O_DIRECTORY, 0);
-	return fd >= 0;
-}
-
-int apply_mark_rpm(struct applier *applier, struct error *err)
-{
-	AUTO(strvec_release) struct strvec folders = STRVEC_INIT;
-
-	if (!has_yum(applier))
-		return 0;
-	if (list_reasons(applier, &folders, err) < 0)
-		return -1;
-	if (!folders.count)
-		return 0;
-	if (applier_call(applier, mark_rpm, &folders, NULL, 0, err) < 0)
 		return error_wrap(err, "marking dependencies");
 	return 0;
 }
