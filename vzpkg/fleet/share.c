@@ -138,12 +138,27 @@ void share_count(const struct share *share, struct share_counters *ret)
 	*ret = share->counters;
 }
 
+/* A tenant who keeps a file open keeps it, and the memory or the disk that it takes, until there is nothing in it. Nobody else can do that to it. */
+static void empty_files(const struct share *share, const char *path)
+{
+	autoclose int dir = path ? dir_open(AT_FDCWD, path, false, 0, NULL) : -1;
+
+	for (size_t i = 0; dir >= 0 && i < share->count; i++) {
+		autoclose int fd =
+			openat(dir, share->files[i], O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0)
+			unlinkat(dir, share->files[i], 0);
+	}
+}
+
 void share_free(struct share *share)
 {
 	if (!share)
 		return;
 	if (share->dir >= 0)
 		close(share->dir);
+	empty_files(share, share->memory);
+	empty_files(share, share->disk);
 	if (share->memory) {
 		/* A visit that is not over keeps the file system, and not the folder. */
 		umount2(share->memory, MNT_DETACH);
