@@ -4,10 +4,10 @@
 
 #include "base/cleanup.h"
 
-/* How a shell gets the words. */
+/* How a shell gets the words. Those of which there may be several come last: what is before the last comma is put aside for them. */
 static const struct source {
 	unsigned words;
-	const char *command, *zsh;
+	const char *command, *function;
 } sources[] = {
 	{ COMPLETE_TEMPLATES, "vzpkg list -qO 2>/dev/null | cut -d' ' -f1", "_vz_templates" },
 	{ COMPLETE_VES, "vzlist -a -H -o ctid,name 2>/dev/null | tr -s ' -' '\\n'", "_vz_ves" },
@@ -15,15 +15,6 @@ static const struct source {
 
 enum { SOURCE_COUNT = sizeof(sources) / sizeof(sources[0]) };
 
-/* Their commands one after the other; "": files, or nothing. */
-static void commands_of(unsigned words, struct strbuf *ret)
-{
-	for (size_t i = 0; i < SOURCE_COUNT; i++)
-		if (words & sources[i].words)
-			strbuf_addf(ret, "%s%s", ret->length ? "; " : "", sources[i].command);
-}
-
-/* "VE,…" are several, of which the first can be completed. */
 static unsigned argument_words(const struct option_row *row)
 {
 	const char *argument = row->argument;
@@ -34,10 +25,10 @@ static unsigned argument_words(const struct option_row *row)
 		return COMPLETE_TEMPLATES;
 	if (strcmp(argument, "TEMPLATE|VE") == 0)
 		return COMPLETE_TEMPLATES | COMPLETE_VES;
-	return strstr(argument, "CTID") || strcmp(argument, "VE") == 0 ||
-			       strncmp(argument, "VE,", 3) == 0
-		       ? COMPLETE_VES
-		       : COMPLETE_NOTHING;
+	if (strncmp(argument, "VE,", 3) == 0)
+		return COMPLETE_VES | COMPLETE_SEVERAL;
+	return strstr(argument, "CTID") || strcmp(argument, "VE") == 0 ? COMPLETE_VES
+								       : COMPLETE_NOTHING;
 }
 
 /* The text between single quotes of a shell; `also` is escaped by "\" in it. */
@@ -61,20 +52,35 @@ static void bash_rows(const struct option_row *row, struct strbuf *text)
 			strbuf_addf(text, " --%s", row->name);
 }
 
+static bool are_several(const struct source *source, unsigned words)
+{
+	return source->words == COMPLETE_VES && words & COMPLETE_SEVERAL;
+}
+
 static void bash_reply(unsigned words, struct strbuf *text)
 {
-	AUTO(strbuf_release) struct strbuf commands = STRBUF_INIT;
+	const char *end = "";
 
-	commands_of(words, &commands);
 	if (words == COMPLETE_NOTHING) {
 		strbuf_adds(text, "COMPREPLY=()");
 		return;
 	}
 	strbuf_adds(text, "mapfile -t COMPREPLY < <(");
-	if (commands.length)
-		strbuf_addf(text, "compgen -W \"$(%s)\" -- \"$cur\"", commands.text);
+	for (size_t i = 0; i < SOURCE_COUNT; i++) {
+		if (!(words & sources[i].words))
+			continue;
+		if (are_several(&sources[i], words))
+			strbuf_addf(text,
+				    "%scompgen -P \"${cur%%\"${cur##*,}\"}\" -W \"$(%s)\" -- "
+				    "\"${cur##*,}\"",
+				    end, sources[i].command);
+		else
+			strbuf_addf(text, "%scompgen -W \"$(%s)\" -- \"$cur\"", end,
+				    sources[i].command);
+		end = "; ";
+	}
 	if (words & COMPLETE_FILES)
-		strbuf_addf(text, "%scompgen -f -- \"$cur\"", commands.length ? "; " : "");
+		strbuf_addf(text, "%scompgen -f -- \"$cur\"", end);
 	strbuf_adds(text, ")");
 }
 
@@ -151,11 +157,13 @@ static void zsh_action(unsigned words, struct strbuf *text)
 		strbuf_adds(text, " ");
 		return;
 	}
-	strbuf_adds(text, "{");
+	strbuf_addf(text, "{%s", words & COMPLETE_FILES ? "_files; " : "");
 	for (size_t i = 0; i < SOURCE_COUNT; i++)
 		if (words & sources[i].words)
-			strbuf_addf(text, "%s; ", sources[i].zsh);
-	strbuf_addf(text, "%s}", words & COMPLETE_FILES ? "_files" : "");
+			strbuf_addf(text, "%s%s; ",
+				    are_several(&sources[i], words) ? "compset -P \"*,\"; " : "",
+				    sources[i].function);
+	strbuf_adds(text, "}");
 }
 
 /* Words of a list, each with `end` after it. */
@@ -185,7 +193,7 @@ static void zsh_rows(const struct option_row *row, const char *end, struct strbu
 static void zsh_helpers(struct strbuf *text)
 {
 	for (size_t i = 0; i < SOURCE_COUNT; i++)
-		strbuf_addf(text, "%s() { compadd -- ${(f)\"$(%s)\"} }\n", sources[i].zsh,
+		strbuf_addf(text, "%s() { compadd -- ${(f)\"$(%s)\"} }\n", sources[i].function,
 			    sources[i].command);
 	strbuf_adds(text, "\n");
 }
@@ -246,16 +254,35 @@ static void zsh(const struct completion *c, struct strbuf *text)
 
 static void fish_words(unsigned words, struct strbuf *text)
 {
-	AUTO(strbuf_release) struct strbuf commands = STRBUF_INIT;
+	const char *begin = " -a '(";
 
-	commands_of(words, &commands);
 	if (words & COMPLETE_FILES)
 		strbuf_adds(text, " -F");
-	if (commands.length) {
-		strbuf_adds(text, " -a '(");
-		add_quoted(text, commands.text, "");
-		strbuf_adds(text, ")'");
+	for (size_t i = 0; i < SOURCE_COUNT; i++) {
+		if (!(words & sources[i].words))
+			continue;
+		strbuf_addf(text, "%s%s%s", begin,
+			    are_several(&sources[i], words) ? "_vz_several " : "",
+			    sources[i].function);
+		begin = "; ";
 	}
+	strbuf_adds(text, *begin == ';' ? ")'" : "");
+}
+
+static void fish_helpers(struct strbuf *text)
+{
+	for (size_t i = 0; i < SOURCE_COUNT; i++)
+		strbuf_addf(text, "function %s\n\t%s\nend\n", sources[i].function,
+			    sources[i].command);
+	strbuf_adds(text,
+		    "# what is before the last comma, with each of the words\n"
+		    "function _vz_several\n"
+		    "\tset -l before (commandline -ct | string replace -r '^-[^=]*=' '' | string "
+		    "replace -r '[^,]*$' '')\n"
+		    "\tfor word in ($argv)\n"
+		    "\t\techo \"$before$word\"\n"
+		    "\tend\n"
+		    "end\n\n");
 }
 
 /* `command` NULL: always. */
@@ -301,6 +328,7 @@ static void fish_command(const char *program, const struct completion_command *c
 static void fish(const struct completion *c, struct strbuf *text)
 {
 	strbuf_addf(text, "# fish completion of %s, made from its option tables\n", c->program);
+	fish_helpers(text);
 	strbuf_addf(text, "complete -c %s -f", c->program);
 	if (!c->count)
 		fish_words(c->operands, text);

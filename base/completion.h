@@ -16,6 +16,7 @@ enum completion_words {
 	COMPLETE_FILES = 1,
 	COMPLETE_TEMPLATES = 2, /* as "vzpkg list -O" prints them */
 	COMPLETE_VES = 4, /* numbers and names, as vzlist does */
+	COMPLETE_SEVERAL = 8, /* … with commas between them */
 };
 
 struct completion_command {
@@ -33,6 +34,6 @@ struct completion {
 };
 
 /* Appends the script. ERROR_USAGE for another shell. What an option's argument is follows from its name in the table: FILE, DIR,
- * TEMPLATE, VE or CTID; rows without a help text are left out. */
+ * TEMPLATE, VE, "VE,…" (several) or CTID; rows without a help text are left out. */
 int completion_script(const struct completion *completion, const char *shell, struct strbuf *ret,
 		      struct error *err);

@@ -183,11 +183,11 @@ static int usage_error(const struct command *command, const struct error *err)
 	return code;
 }
 
-/* What the operands are, by the words of the usage line. */
+/* What the operands are, by the words of the usage line. Whatever takes VEs takes several. */
 static unsigned operand_words(const char *operands)
 {
 	return (strstr(operands, "TEMPLATE") ? COMPLETE_TEMPLATES : 0) |
-	       (strstr(operands, "VE") ? COMPLETE_VES : 0) |
+	       (strstr(operands, "VE") ? COMPLETE_VES | COMPLETE_SEVERAL : 0) |
 	       (strstr(operands, "DIR") || strstr(operands, "FILE") ? COMPLETE_FILES : 0);
 }
 
