@@ -49,11 +49,19 @@ static int progress_fd(const char *option)
 	return *end || fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0 ? -1 : (int)fd;
 }
 
+/* A window may change its size while the program runs. */
+static void window(unsigned *columns, unsigned *rows)
+{
+	struct winsize size = { 0 };
+
+	ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+	*columns = size.ws_col;
+	*rows = size.ws_row;
+}
+
 struct report *program_report(const char *program, const char *command,
 			      const struct program_options *options)
 {
-	struct winsize size = { 0 };
-	ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
 	const char *no_color = getenv("NO_COLOR");
 	bool terminal = isatty(STDERR_FILENO);
 	struct report_options made = {
@@ -64,7 +72,7 @@ struct report *program_report(const char *program, const char *command,
 		.verbose = options->verbose,
 		.terminal = terminal && !options->json,
 		.color = terminal && !(no_color && *no_color),
-		.columns = size.ws_col,
+		.window = window,
 		.progress_fd = progress_fd(options->progress_fd),
 	};
 	return report_new(&made);

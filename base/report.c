@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/screen.h"
 #include "base/strbuf.h"
 #include "base/text.h"
 
@@ -30,7 +31,9 @@ struct report {
 	unsigned weight_before; /* percent that the phases before it had */
 	int percent; /* as last written to progress_fd */
 	uint64_t drawn_ms, told_ms;
-	bool line_shown; /* the progress line stands on the terminal */
+	char *item; /* of the progress line; may be NULL */
+	struct strvec table; /* below it */
+	struct screen screen;
 };
 
 static uint64_t clock_ms(void)
@@ -51,6 +54,7 @@ struct report *report_new(const struct report_options *options)
 	report->options = *options;
 	report->out = options->out ?: stdout;
 	report->err = options->err ?: stderr;
+	report->screen.file = report->err;
 	report->command = xstrdup_or_null(options->command);
 	report->warnings = json_array();
 	report->errors = json_array();
@@ -92,30 +96,6 @@ static void add_amount(const struct report *report, struct strbuf *text, uint64_
 
 /* ---- the progress line ------------------------------------------------------------------------ */
 
-/* Appends at most `columns` characters of UTF-8 text, as one line. */
-static void add_cut(struct strbuf *text, const char *from, unsigned columns)
-{
-	autofree char *clean = text_clean(from);
-	unsigned used = 0;
-	for (const char *at = clean; *at; at++) {
-		if ((*at & 0xc0) != 0x80 && used++ == columns)
-			return;
-		strbuf_addc(text, *at == '\n' || *at == '\t' ? ' ' : *at);
-	}
-}
-
-/* "7 s", "2:05 min", "1:02 h" */
-static void add_span(struct strbuf *text, double seconds)
-{
-	unsigned long whole = (unsigned long)(seconds + 0.5);
-	if (whole < 100)
-		strbuf_addf(text, "%lu s", whole);
-	else if (whole < 6000)
-		strbuf_addf(text, "%lu:%02lu min", whole / 60, whole % 60);
-	else
-		strbuf_addf(text, "%lu:%02lu h", whole / 3600, whole / 60 % 60);
-}
-
 /* ", 4.1 MB/s, 7 s left" when there is something to tell. */
 static void add_rate(const struct report *report, struct strbuf *text, uint64_t elapsed_ms)
 {
@@ -130,11 +110,11 @@ static void add_rate(const struct report *report, struct strbuf *text, uint64_t 
 	if (report->total <= report->done)
 		return;
 	strbuf_adds(text, ", ");
-	add_span(text, (double)(report->total - report->done) / rate);
-	strbuf_adds(text, " left");
+	autofree char *left = text_span((double)(report->total - report->done) / rate);
+	strbuf_addf(text, "%s left", left);
 }
 
-static void compose_line(const struct report *report, const char *item, struct strbuf *text)
+static void compose_line(const struct report *report, struct strbuf *text)
 {
 	strbuf_adds(text, report->name);
 	if (report->total)
@@ -152,35 +132,29 @@ static void compose_line(const struct report *report, const char *item, struct s
 		}
 		add_rate(report, text, now_ms(report) - report->begun_ms);
 	}
-	if (item)
-		strbuf_addf(text, "  %s", item);
+	if (report->item)
+		strbuf_addf(text, "  %s", report->item);
 }
 
-static void clear_line(struct report *report)
-{
-	if (!report->line_shown)
-		return;
-	fputs("\r\033[K", report->err);
-	report->line_shown = false;
-}
-
-static void draw(struct report *report, const char *item, bool at_once)
+static void draw(struct report *report, bool at_once)
 {
 	AUTO(strbuf_release) struct strbuf line = STRBUF_INIT;
-	AUTO(strbuf_release) struct strbuf cut = STRBUF_INIT;
+	AUTO(strvec_release) struct strvec lines = STRVEC_INIT;
+	struct report_options *options = &report->options;
 	uint64_t now = now_ms(report);
 
-	if (!report->options.terminal || report->options.quiet || !report->name)
+	if (!options->terminal || options->quiet || !report->name)
 		return;
 	if (!at_once && now - report->drawn_ms < REDRAW_MS)
 		return;
 	report->drawn_ms = now;
-	compose_line(report, item, &line);
-	/* The last column stays free: some terminals wrap there. */
-	add_cut(&cut, line.text, (report->options.columns ?: 80) - 1);
-	fprintf(report->err, "\r\033[K%s", cut.text);
-	fflush(report->err);
-	report->line_shown = true;
+	compose_line(report, &line);
+	strvec_push(&lines, line.text);
+	for (size_t i = 0; i < report->table.count; i++)
+		strvec_push(&lines, report->table.items[i]);
+	if (options->window)
+		options->window(&options->columns, &options->rows);
+	screen_show(&report->screen, &lines, options->columns, options->rows);
 }
 
 /* ---- percent and stage for callers -------------------------------------------------------------- */
@@ -228,7 +202,7 @@ void report_phase(struct report *report, const char *name, enum report_unit unit
 		fprintf(report->err, "%s…\n", name);
 		fflush(report->err);
 	}
-	draw(report, NULL, true);
+	draw(report, true);
 	tell_caller(report, true);
 }
 
@@ -243,8 +217,32 @@ void report_progress(struct report *report, uint64_t done, const char *item)
 	if (!report || !report->name)
 		return;
 	report->done = done;
-	draw(report, item, false);
+	if (report->options.terminal) {
+		free(report->item);
+		report->item = xstrdup_or_null(item);
+	}
+	draw(report, false);
 	tell_caller(report, false);
+}
+
+void report_table(struct report *report, const struct strvec *lines)
+{
+	if (!report || !report->name || !report->options.terminal)
+		return;
+	strvec_release(&report->table);
+	report->table = STRVEC_INIT;
+	for (size_t i = 0; i < lines->count; i++)
+		strvec_push(&report->table, lines->items[i]);
+}
+
+/* It ends, in whatever way. */
+static void leave_phase(struct report *report)
+{
+	free(report->name);
+	free(report->item);
+	strvec_release(&report->table);
+	report->name = report->item = NULL;
+	report->table = STRVEC_INIT;
 }
 
 static void phase_summary(const struct report *report, uint64_t elapsed_ms, struct strbuf *text)
@@ -271,13 +269,12 @@ void report_phase_end(struct report *report)
 	report->weight_before += report->weight;
 	report->weight = 0;
 	tell_caller(report, report->options.progress_fd >= 0);
-	clear_line(report);
+	screen_clear(&report->screen);
 	if (!report->options.quiet && !report->options.json) {
 		fprintf(report->err, "%s\n", text.text);
 		fflush(report->err);
 	}
-	free(report->name);
-	report->name = NULL;
+	leave_phase(report);
 }
 
 /* ---- messages -------------------------------------------------------------------------------------- */
@@ -286,11 +283,11 @@ static void message(struct report *report, const char *color, const char *label,
 {
 	bool colored = report->options.color && color;
 	autofree char *text = text_clean(said);
-	clear_line(report);
+	screen_clear(&report->screen);
 	fprintf(report->err, "%s: %s%s%s%s\n", report->options.program, colored ? color : "", label,
 		colored ? "\033[0m" : "", text);
 	fflush(report->err);
-	draw(report, NULL, true);
+	draw(report, true);
 }
 
 static void plain_message(struct report *report, const char *format, va_list args)
@@ -314,7 +311,7 @@ void report_info(struct report *report, const char *format, ...)
 
 void report_output(struct report *report, const char *line)
 {
-	clear_line(report);
+	screen_clear(&report->screen);
 	fprintf(report->out, "%s\n", line);
 	fflush(report->out);
 }
@@ -358,8 +355,7 @@ void report_error(struct report *report, const struct error *err, int code)
 {
 	if (!report)
 		return;
-	free(report->name); /* it did not end well: no summary, no further drawing */
-	report->name = NULL;
+	leave_phase(report); /* it did not end well: no summary, no further drawing */
 	message(report, "\033[31m", "error: ", err->message ?: "unknown error");
 	if (err->hint) {
 		autofree char *hint = text_clean(err->hint);
@@ -390,7 +386,7 @@ void report_timing_print(struct report *report)
 
 	if (!report || report->options.json)
 		return;
-	clear_line(report);
+	screen_clear(&report->screen);
 	for (size_t i = 0; i < count; i++)
 		all += phase_ms(json_array_get(report->timing, i));
 	for (size_t i = 0; i < count; i++) {
@@ -426,8 +422,8 @@ void report_free(struct report *report)
 {
 	if (!report)
 		return;
-	clear_line(report);
-	free(report->name);
+	screen_clear(&report->screen);
+	leave_phase(report);
 	free(report->command);
 	json_decref(report->warnings);
 	json_decref(report->errors);

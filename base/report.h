@@ -2,7 +2,7 @@
  * What the program tells people and programs. Everything below the front end emits events here and
  * never prints. One report exists per program run; forked children must not use it.
  *
- *	terminal	one progress line, rewritten: phase, share, bytes, rate, ETA; messages above it
+ *	terminal	one progress line, rewritten: phase, share, bytes, rate, ETA, and perhaps a table below it; messages above it
  *	pipe		a plain line when a phase begins and ends, and every message
  *	--json		nothing but errors while running; one document at the end on stdout
  *	--progress-fd	"percent=N stage=TEXT" lines on the given descriptor, in addition
@@ -17,6 +17,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/strvec.h"
 
 struct report;
 
@@ -32,7 +33,9 @@ struct report_options {
 	bool verbose;
 	bool terminal; /* draw the progress line (the caller has asked isatty()) */
 	bool color;
-	unsigned columns; /* width of the terminal; 0: 80 */
+	unsigned columns, rows; /* of the terminal; 0: not known */
+	/* What they are now, asked before each drawing; NULL: they stay. */
+	void (*window)(unsigned *columns, unsigned *rows);
 	int progress_fd; /* -1: none */
 	uint64_t (*now_ms)(void); /* NULL: CLOCK_MONOTONIC; a test passes its own clock */
 };
@@ -51,6 +54,9 @@ void report_phase(struct report *report, const char *name, enum report_unit unit
 		  unsigned weight);
 void report_total(struct report *report, uint64_t total); /* the total has become known */
 void report_progress(struct report *report, uint64_t done, const char *item); /* item may be NULL */
+
+/* On a terminal, from the next report_progress() until the phase ends: lines below the progress line, in place of those before. Copied. */
+void report_table(struct report *report, const struct strvec *lines);
 void report_phase_end(struct report *report);
 
 /* Lines for people. info is dropped by --quiet, detail is shown by --verbose only. */

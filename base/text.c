@@ -80,3 +80,14 @@ char *text_tail(const char *text, unsigned lines)
 	}
 	return strbuf_detach(&tail);
 }
+
+char *text_span(double seconds)
+{
+	unsigned long whole = (unsigned long)(seconds + 0.5);
+
+	if (whole < 100)
+		return xasprintf("%lu s", whole);
+	if (whole < 6000)
+		return xasprintf("%lu:%02lu min", whole / 60, whole % 60);
+	return xasprintf("%lu:%02lu h", whole / 3600, whole / 60 % 60);
+}

@@ -10,3 +10,6 @@ char *text_clean(const char *text);
 /* The last lines of what a program printed, each on a line of its own after a newline and four blanks, as messages show
  * them; "" if there are none. To be freed. */
 char *text_tail(const char *text, unsigned lines);
+
+/* How long something takes, for people: "7 s", "2:05 min", "1:02 h". To be freed. */
+char *text_span(double seconds);

@@ -324,9 +324,11 @@ static int wait_some(struct workers *pool, struct error *err)
 	/* Of the first signal one is told once. */
 	bool heard = pool->job.finish_started && interrupt_pending();
 	pool->polls[jobs] = (struct pollfd){ .fd = heard ? -1 : interrupt_fd(), .events = POLLIN };
-	if (poll(pool->polls, jobs + 1, pool->job.allowed || heard ? ASK_AGAIN_MS : -1) < 0 &&
-	    errno != EINTR)
+	bool again = pool->job.allowed || pool->job.waiting || heard;
+	if (poll(pool->polls, jobs + 1, again ? ASK_AGAIN_MS : -1) < 0 && errno != EINTR)
 		return error_errno(err, errno, "%s: waiting", pool->job.name);
+	if (pool->job.waiting)
+		pool->job.waiting(pool->job.data);
 	if (check_signals(pool, err) < 0)
 		return -1;
 	for (unsigned i = 0; i < jobs; i++)

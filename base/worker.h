@@ -43,6 +43,8 @@ struct worker_job {
 	/* How many may be at work now, `jobs` at most: asked before each start, and a few times a second while that many
 	 * are. 0 when none is at work is the end. */
 	unsigned (*allowed)(void *data);
+	/* A few times a second, for as long as there are some at work. */
+	void (*waiting)(void *data);
 	/* After a signal no more are started, and those at work, which do not hear of it, go on to their end; a second
 	 * signal ends them. Either is ERROR_INTERRUPTED. */
 	bool finish_started;

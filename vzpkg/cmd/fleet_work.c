@@ -13,6 +13,7 @@
 #include "vzpkg/cmd/fleet.h"
 #include "vzpkg/cmd/fleet_files.h"
 #include "vzpkg/cmd/fleet_record.h"
+#include "vzpkg/cmd/fleet_watch.h"
 #include "vzpkg/cmd/packages.h"
 #include "vzpkg/fleet/apply.h"
 #include "vzpkg/fleet/pressure.h"
@@ -26,6 +27,7 @@ struct work {
 	size_t running, ended, failed;
 	size_t canary; /* so many come first */
 	struct governor governor;
+	struct fleet_watch watch;
 };
 
 static uint64_t now_ms(void)
@@ -117,7 +119,7 @@ bool fleet_has_work(const struct fleet *fleet, const struct fleet_task *task)
 	       (fleet->request->kind == FLEET_APPLICATIONS && has_scripts(fleet, task));
 }
 
-static int apply(const struct fleet *fleet, const struct fleet_task *task,
+static int apply(const struct fleet *fleet, const struct fleet_task *task, atomic_int *phase,
 		 struct apply_result *result, struct error *err)
 {
 	const struct fleet_request *request = fleet->request;
@@ -146,17 +148,20 @@ static int apply(const struct fleet *fleet, const struct fleet_task *task,
 		.time_limit_s = request->time_limit_s,
 		.lock_timeout_s = app->options.timeout_s,
 		.skip_lock = app->options.skip_lock,
+		.phase = phase,
 	};
 	return apply_change(&job, result, err);
 }
 
 /* On the host: those that vzpkg.conf allows. */
 static int run_host_scripts(const struct fleet *fleet, const struct fleet_task *task,
-			    enum template_script kind, struct error *err)
+			    enum template_script kind, atomic_int *phase, struct error *err)
 {
 	const struct application_set *set = &task->class->metadata->applications;
 	AUTO(strbuf_release) struct strbuf output = STRBUF_INIT;
 
+	if (phase)
+		atomic_store(phase, APPLY_SCRIPTS);
 	for (size_t i = 0; i < set->count; i++) {
 		const struct application_host_run run = {
 			.application = set->items[i],
@@ -172,15 +177,15 @@ static int run_host_scripts(const struct fleet *fleet, const struct fleet_task *
 	return 0;
 }
 
-static int change(const struct fleet *fleet, const struct fleet_task *task,
+static int change(const struct fleet *fleet, const struct fleet_task *task, atomic_int *phase,
 		  struct apply_result *result, struct error *err)
 {
 	enum change_verb verb = fleet->request->verb;
 
-	if (run_host_scripts(fleet, task, before_kind[verb], err) < 0 ||
-	    apply(fleet, task, result, err) < 0)
+	if (run_host_scripts(fleet, task, before_kind[verb], phase, err) < 0 ||
+	    apply(fleet, task, phase, result, err) < 0)
 		return -1;
-	return run_host_scripts(fleet, task, after_kind[verb], err);
+	return run_host_scripts(fleet, task, after_kind[verb], phase, err);
 }
 
 /* In the child. What went wrong in a VE is the record's, and none of the child's own. */
@@ -191,7 +196,8 @@ static int work_in(size_t index, void *data, struct strbuf *result, struct error
 	AUTO(apply_result_release) struct apply_result applied = APPLY_RESULT_INIT;
 	AUTO(error_clear) struct error why = ERROR_INIT;
 
-	int status = change(work->fleet, task, &applied, &why);
+	int status =
+		change(work->fleet, task, fleet_watch_phase(&work->watch, index), &applied, &why);
 	json_t *record = fleet_record(work->fleet, task, &applied, status < 0 ? &why : NULL);
 	autofree char *text = json_dumps(record, JSON_COMPACT);
 	json_decref(record);
@@ -203,15 +209,18 @@ static int work_in(size_t index, void *data, struct strbuf *result, struct error
 
 /* ---- all of them ----------------------------------------------------------------------------------------------------- */
 
-static void show_progress(const struct work *work)
+static void show_progress(void *data)
 {
-	AUTO(strbuf_release) struct strbuf at_work = STRBUF_INIT;
-
-	for (size_t i = 0; i < work->count; i++)
-		if (work->tasks[i]->begun_ms && work->tasks[i]->state == FLEET_WAITING)
-			strbuf_addf(&at_work, "%s%s",
-				    at_work.length ? ", " : "at work: ", work->tasks[i]->ve->title);
-	report_progress(work->fleet->app->report, work->ended, at_work.text);
+	const struct work *work = data;
+	const struct fleet_progress progress = {
+		.tasks = work->tasks,
+		.count = work->count,
+		.running = work->running,
+		.ended = work->ended,
+		.failed = work->failed,
+		.now_ms = now_ms(),
+	};
+	fleet_watch_show(&work->watch, &progress, work->fleet->app->report);
 }
 
 static void begun(size_t index, void *data)
@@ -359,6 +368,7 @@ static int run(struct work *work, struct error *err)
 		.failed = failed,
 		.started = begun,
 		.allowed = allowed,
+		.waiting = show_progress,
 		.finish_started = true,
 		.data = work,
 	};
@@ -378,7 +388,9 @@ int fleet_work(struct fleet *fleet, struct error *err)
 	struct work work = { .fleet = fleet };
 
 	take_tasks(&work);
+	fleet_watch_open(&work.watch, work.count);
 	int ret = work.count ? run(&work, err) : 0;
+	fleet_watch_close(&work.watch);
 	free(work.tasks);
 	return ret;
 }

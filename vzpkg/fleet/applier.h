@@ -39,6 +39,9 @@ struct applier_command {
 		     const char *line); /* looks at a line that it prints; may be NULL */
 };
 
+/* What is being done from now on. */
+void applier_enter(const struct applier *applier, enum apply_phase phase);
+
 /*
  * Runs it. Any end but a success is an error that shows the end of what it printed: ERROR_INSTALL, ERROR_NO_SPACE, ERROR_LOCKED, ERROR_TIME_LIMIT; or what visit_run() says.
  */

@@ -23,6 +23,12 @@ enum { OUTPUT_LINES = 15, LISTED_MAX = 2000, CALL_LIMIT_S = 60 };
 
 /* ---- what both kinds need ---------------------------------------------------------------------------------------------- */
 
+void applier_enter(const struct applier *applier, enum apply_phase phase)
+{
+	if (applier->job->phase)
+		atomic_store(applier->job->phase, phase);
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec now;
@@ -267,6 +273,8 @@ static int run_script(struct applier *applier, const struct application_script *
 static int run_scripts(struct applier *applier, const struct application_script *scripts,
 		       size_t count, struct error *err)
 {
+	if (count)
+		applier_enter(applier, APPLY_SCRIPTS);
 	for (size_t i = 0; i < count; i++)
 		if (run_script(applier, &scripts[i], err) < 0)
 			return -1;
@@ -351,6 +359,7 @@ static int check_result(struct applier *applier, struct error *err)
 	AUTO(strbuf_release) struct strbuf missing = STRBUF_INIT, more = STRBUF_INIT;
 	int tree = visit_tree(applier->visit, err);
 
+	applier_enter(applier, APPLY_CHECKING);
 	if (tree < 0 || installed_read(tree, applier->job->template->format, &set, err) < 0)
 		return error_wrap(err, "after the change");
 	list_wanted(applier->job, &wanted);
@@ -444,10 +453,12 @@ int apply_change(const struct apply_job *job, struct apply_result *ret, struct e
 
 	*ret = APPLY_RESULT_INIT;
 	set_env(&applier);
+	applier_enter(&applier, APPLY_WAITING);
 	if (open_visit(&applier, err) < 0)
 		return -1;
 	/* Who waits for another command's work has not begun. */
 	applier_renew_time(&applier);
+	applier_enter(&applier, APPLY_LOOKING);
 	if (undo_prepare(&applier, &undo, err) < 0)
 		return -1;
 	if (work(&applier, &undo, err) < 0)

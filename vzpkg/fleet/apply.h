@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +23,17 @@ struct application_script {
 	const char *
 		name; /* "mysql/post-install", for messages; its last part is what the script sees as its own */
 	const char *path; /* on the host */
+};
+
+/* What is being done in a VE. */
+enum apply_phase {
+	APPLY_WAITING, /* for those who have its locks */
+	APPLY_LOOKING, /* at what it has, and saving it for a rollback */
+	APPLY_SCRIPTS, /* of applications */
+	APPLY_CHANGING, /* its package manager is at work */
+	APPLY_CHECKING,
+	APPLY_UNDOING,
+	APPLY_PHASES
 };
 
 struct apply_job {
@@ -44,6 +56,8 @@ struct apply_job {
 	const struct plan_package *const
 		*former; /* for that: of what is replaced or removed, those that the share holds */
 	size_t former_count;
+	atomic_int
+		*phase; /* written for whoever watches, perhaps in another process; may be NULL */
 
 	/* What package managers and scripts print, a line at a time, as they print it: not clean (base/text.h). May be NULL. */
 	void (*line)(const char *line, void *data);

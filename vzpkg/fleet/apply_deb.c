@@ -331,8 +331,11 @@ int apply_deb(struct applier *applier, struct error *err)
 		unpacking.waiting[job->difference->changes[i].package] = true;
 		unpacking.configured[job->difference->changes[i].package] = false;
 	}
-	if (applier_lock_deb(applier, err) < 0 || erase(applier, err) < 0 ||
-	    install(&unpacking, err) < 0)
+	applier_enter(applier, APPLY_WAITING);
+	if (applier_lock_deb(applier, err) < 0)
+		return -1;
+	applier_enter(applier, APPLY_CHANGING);
+	if (erase(applier, err) < 0 || install(&unpacking, err) < 0)
 		return -1;
 	return apply_mark_deb(applier, err);
 }

@@ -291,11 +291,20 @@ static int check_scripts(const struct applier *applier, struct error *err)
 			  "hand, or by installing the package again when the cause is mended");
 }
 
+static int change(struct applier *applier, struct error *err)
+{
+	if (!applier->job->difference->count)
+		return 0;
+	applier_enter(applier, APPLY_WAITING);
+	if (visit_is_running(applier->visit) && wait_for_others(applier, err) < 0)
+		return -1;
+	applier_enter(applier, APPLY_CHANGING);
+	return install(applier, err) < 0 ? -1 : erase(applier, err);
+}
+
 int apply_rpm(struct applier *applier, struct error *err)
 {
-	if (applier->job->difference->count &&
-	    ((visit_is_running(applier->visit) && wait_for_others(applier, err) < 0) ||
-	     install(applier, err) < 0 || erase(applier, err) < 0))
+	if (change(applier, err) < 0)
 		return -1;
 	/* What may yet be taken back is not marked. */
 	if (!applier->job->rollback && apply_mark_rpm(applier, err) < 0)

@@ -81,6 +81,7 @@ int undo_change(struct applier *applier, struct undo *undo, struct error *err)
 {
 	if (!applier->job->rollback)
 		return -1;
+	applier_enter(applier, APPLY_UNDOING);
 	if (undo->saved && applier->result->changed)
 		put_back(applier, err);
 	else if (undo->saved)

@@ -97,9 +97,9 @@ static void terminal_line(void **state)
 	begin(&output, (struct report_options){ .terminal = true, .columns = 40 });
 	download(output.report);
 	finish(&output, NULL);
-	assert_non_null(strstr(output.err, "\r\033[Kdownloading  25 %  1.0 MB of 4.0 MB, 1"));
+	assert_non_null(strstr(output.err, "\rdownloading  25 %  1.0 MB of 4.0 MB, 1"));
 	assert_null(strstr(output.err, "bash")); /* cut at the width */
-	assert_non_null(strstr(output.err, "\r\033[Kdownloading: 4.0 MB in 2.0 s\n"));
+	assert_non_null(strstr(output.err, "\r\033[Jdownloading: 4.0 MB in 2.0 s\n"));
 }
 
 static void control_characters_are_not_printed(void **state)
@@ -148,16 +148,15 @@ static void redrawing(void **state)
 	fclose(output.err_file);
 
 	unsigned lines = 0;
-	for (char *line = output.err; (line = strstr(line, "\r\033[K")); lines++) {
-		line += 4;
+	for (char *line = output.err; (line = strstr(line, "\rxx")); lines++) {
 		unsigned columns = 0;
-		for (char *at = line; *at && *at != '\r'; at++)
-			columns += (*at & 0xc0) != 0x80;
+		while (*++line != '\033')
+			columns += (*line & 0xc0) != 0x80;
 		assert_true(columns <= 19);
 	}
-	assert_int_equal(lines, 12); /* the first, ten, and that it is cleared at the end */
+	assert_int_equal(lines, 11); /* the first, and ten */
 	size_t length = strlen(output.err);
-	assert_string_equal(output.err + length - 4, "\r\033[K");
+	assert_string_equal(output.err + length - 4, "\r\033[J"); /* it is cleared at the end */
 }
 
 static void messages_above_the_line(void **state)
@@ -168,9 +167,68 @@ static void messages_above_the_line(void **state)
 	report_phase(output.report, "x", REPORT_ITEMS, 0, 1);
 	report_warning(output.report, NULL, "careful");
 	finish(&output, NULL);
-	assert_string_equal(output.err, "\r\033[Kx\r\033[K"
+	assert_string_equal(output.err, "\rx\033[J\r\r\033[J"
 					"vzpkg: \033[33mwarning: \033[0mcareful\n"
-					"\r\033[Kx\r\033[Kx: 0.0 s\n");
+					"\rx\033[J\r\r\033[Jx: 0.0 s\n");
+}
+
+static unsigned window_rows;
+
+static void fake_window(unsigned *columns, unsigned *rows)
+{
+	*columns = 12;
+	*rows = window_rows;
+}
+
+/* What has no room in the window, which may change, is counted; lines of results come above; it goes with the phase. */
+static void table(void **state)
+{
+	(void)state;
+	AUTO(release) struct output output;
+	AUTO(strvec_release) struct strvec lines = STRVEC_INIT;
+	strvec_push(&lines, "101  0123456789");
+	strvec_push(&lines, "102\033");
+	strvec_push(&lines, "103");
+	begin(&output, (struct report_options){ .terminal = true, .window = fake_window });
+	window_rows = 5;
+	report_phase(output.report, "x", REPORT_ITEMS, 4, 1);
+	now += 200;
+	report_table(output.report, &lines);
+	report_progress(output.report, 1, NULL);
+	report_output(output.report, "100: done");
+	now += 200;
+	window_rows = 3;
+	report_progress(output.report, 1, NULL);
+	now += 200;
+	window_rows = 1;
+	report_progress(output.report, 1, NULL);
+	report_phase_end(output.report);
+	report_phase(output.report, "y", REPORT_ITEMS, 0, 1);
+	finish(&output, NULL);
+	assert_string_equal(output.err, "\rx   0 %\033[J\r"
+					"\rx  25 %  1 \033[K\r\n101  012345\033[K\r\n102?"
+					"\033[K\r\n103\033[J\033[3A\r"
+					"\r\033[J"
+					"\rx  25 %  1 \033[K\r\n… 3 more\033[J\033[1A\r"
+					"\rx  25 %  1 \033[J\r"
+					"\r\033[Jx: 1 in 0.6 s\n"
+					"\ry\033[J\r\r\033[Jy: 0.0 s\n");
+	assert_string_equal(output.out, "100: done\n");
+}
+
+/* On a pipe there is none. */
+static void no_table_on_a_pipe(void **state)
+{
+	(void)state;
+	AUTO(release) struct output output;
+	AUTO(strvec_release) struct strvec lines = STRVEC_INIT;
+	strvec_push(&lines, "101");
+	begin(&output, (struct report_options){ 0 });
+	report_phase(output.report, "x", REPORT_ITEMS, 4, 1);
+	report_table(output.report, &lines);
+	report_progress(output.report, 1, "one");
+	finish(&output, NULL);
+	assert_string_equal(output.err, "x…\nx: 1 in 0.0 s\n");
 }
 
 static void time_left(void **state)
@@ -402,6 +460,8 @@ int main(void)
 		cmocka_unit_test(messages_do_not_drive_a_terminal),
 		cmocka_unit_test(redrawing),
 		cmocka_unit_test(messages_above_the_line),
+		cmocka_unit_test(table),
+		cmocka_unit_test(no_table_on_a_pipe),
 		cmocka_unit_test(time_left),
 		cmocka_unit_test(amounts),
 		cmocka_unit_test(verbose_and_none),
