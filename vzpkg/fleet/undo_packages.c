@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "vzpkg/install/rpm_guest.h"
 #include "vzpkg/metadata/installed.h"
 
 enum { LINES_MAX = 100000 };
@@ -217,37 +218,48 @@ static void sort_out(const struct applier *applier, struct reverse *reverse)
 	}
 }
 
+/* Nothing to be done is success. Of several failures the first is told, and what comes after it is tried all the same. */
+static int step(struct applier *applier, const char *what, const char *options,
+		const struct strvec *operands, int status, struct error *err)
+{
+	AUTO(error_clear) struct error further = ERROR_INIT;
+
+	if (!operands->count)
+		return status;
+	if (run(applier, what, options, operands, NULL, status < 0 ? &further : err) < 0)
+		return -1;
+	return status;
+}
+
 /* On the way back a set of packages that was right may go through one that is not. */
 static int reverse_deb(struct applier *applier, const struct reverse *reverse, struct error *err)
 {
-	const struct strvec none = STRVEC_INIT;
+	AUTO(strvec_release) struct strvec all = STRVEC_INIT;
+	int status = step(applier, "installing the earlier packages",
+			  "dpkg --force-confdef --force-confold --force-overwrite --force-breaks "
+			  "--force-conflicts --auto-deconfigure --install",
+			  &reverse->files, 0, err);
 
-	if (reverse->files.count &&
-	    run(applier, "installing the earlier packages",
-		"dpkg --force-confdef --force-confold --force-overwrite --force-breaks "
-		"--force-conflicts --auto-deconfigure --install",
-		&reverse->files, NULL, err) < 0)
-		return -1;
-	if (reverse->purged.count && run(applier, "removing what was added", "dpkg --purge",
-					 &reverse->purged, NULL, err) < 0)
-		return -1;
-	if (reverse->removed.count && run(applier, "removing what was added", "dpkg --remove",
-					  &reverse->removed, NULL, err) < 0)
-		return -1;
-	return run(applier, "configuring packages",
-		   "dpkg --force-confdef --force-confold --configure --pending", &none, NULL, err);
+	status = step(applier, "removing what was added", "dpkg --purge", &reverse->purged, status,
+		      err);
+	status = step(applier, "removing what was added", "dpkg --remove", &reverse->removed,
+		      status, err);
+	strvec_push(&all, "--pending");
+	return step(applier, "configuring packages",
+		    "dpkg --force-confdef --force-confold --configure", &all, status, err);
 }
 
+/* What has taken the place of something has its files. */
 static int reverse_rpm(struct applier *applier, const struct reverse *reverse, struct error *err)
 {
-	if (reverse->files.count &&
-	    run(applier, "installing the earlier packages",
-		"rpm -Uv --nosignature --nodigest --oldpackage --replacepkgs --nodeps",
-		&reverse->files, NULL, err) < 0)
-		return -1;
-	if (!reverse->purged.count)
-		return 0;
-	return run(applier, "removing what was added", "rpm -e", &reverse->purged, NULL, err);
+	autofree char *install =
+		xasprintf("rpm -Uv --nosignature --nodigest --oldpackage "
+			  "--replacepkgs --replacefiles --nodeps%s",
+			  rpm_guest_without_docs(applier->job->template) ? " --excludedocs" : "");
+	int status =
+		step(applier, "installing the earlier packages", install, &reverse->files, 0, err);
+
+	return step(applier, "removing what was added", "rpm -e", &reverse->purged, status, err);
 }
 
 /* dpkg: what was to be removed and is there again is still wanted to be gone, and would go by the next "dpkg --remove --pending". */
@@ -280,6 +292,7 @@ static int reverse_wants(struct applier *applier, const struct strvec *before, s
 int undo_packages(struct applier *applier, const struct strvec *before, struct error *err)
 {
 	AUTO(reverse_release) struct reverse reverse = { .before = before };
+	AUTO(error_clear) struct error further = ERROR_INIT;
 
 	if (is_deb(applier) && applier_lock_deb(applier, err) < 0)
 		return -1;
@@ -289,7 +302,7 @@ int undo_packages(struct applier *applier, const struct strvec *before, struct e
 	if (!is_deb(applier))
 		return reverse_rpm(applier, &reverse, err);
 	int status = reverse_deb(applier, &reverse, err);
-	return reverse_wants(applier, before, status < 0 ? NULL : err) < 0 ? -1 : status;
+	return reverse_wants(applier, before, status < 0 ? &further : err) < 0 ? -1 : status;
 }
 
 /* ---- what has come of it ---------------------------------------------------------------------------------------------------------- */
