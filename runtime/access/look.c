@@ -45,23 +45,29 @@ static int into_stopped(const struct host_config *host, struct look *look, struc
 	return look->tree < 0 ? -1 : 0;
 }
 
-int look_into(const struct host_config *host, unsigned ctid, unsigned timeout_s, bool skip_lock,
-	      struct look *ret, struct error *err)
+static void say_waiting(const char *holder, void *data)
+{
+	const struct look_spec *spec = data;
+	report_info(spec->report, "waiting for %s, which is at work on VE %u", holder, spec->ctid);
+}
+
+int look_into(const struct look_spec *spec, struct look *ret, struct error *err)
 {
 	struct running running = { .pidfd = -1 };
 
-	if (ve_config_load(host, ctid, &ret->config, err) < 0 ||
-	    init_of(host, ctid, &running.pidfd, err) < 0)
+	if (ve_config_load(spec->host, spec->ctid, &ret->config, err) < 0 ||
+	    init_of(spec->host, spec->ctid, &running.pidfd, err) < 0)
 		return -1;
-	if (running.pidfd < 0 && !skip_lock) {
-		if (ve_lock(host, ctid, timeout_s, NULL, NULL, &ret->lock, err) < 0)
+	if (running.pidfd < 0 && !spec->skip_lock) {
+		if (ve_lock(spec->host, spec->ctid, spec->timeout_s, say_waiting, (void *)spec,
+			    &ret->lock, err) < 0)
 			return -1;
 		/* It may have been started while we waited. */
-		if (init_of(host, ctid, &running.pidfd, err) < 0)
+		if (init_of(spec->host, spec->ctid, &running.pidfd, err) < 0)
 			return -1;
 	}
 	if (running.pidfd < 0)
-		return into_stopped(host, ret, err);
+		return into_stopped(spec->host, ret, err);
 	lock_release(&ret->lock);
 	ret->running = true;
 	ret->tree = tree_of_running(&running, err);

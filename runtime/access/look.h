@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/host.h"
 #include "base/lock.h"
+#include "base/report.h"
 #include "runtime/config/ve_config.h"
 
 struct look {
@@ -22,7 +23,14 @@ struct look {
 /* Only what is set for it and whether it runs; no lock is taken. ERROR_NO_VE, … */
 int look_at(const struct host_config *host, unsigned ctid, struct look *ret, struct error *err);
 
-/* That, and its tree. `timeout_s` as in base/lock.h; with `skip_lock` the caller holds the lock. */
-int look_into(const struct host_config *host, unsigned ctid, unsigned timeout_s, bool skip_lock,
-	      struct look *ret, struct error *err);
+struct look_spec {
+	const struct host_config *host;
+	unsigned ctid;
+	unsigned timeout_s; /* for the lock of one that does not run; as in base/lock.h */
+	bool skip_lock; /* the caller holds that */
+	struct report *report; /* who is waited for; may be NULL */
+};
+
+/* That, and its tree. */
+int look_into(const struct look_spec *spec, struct look *ret, struct error *err);
 void look_release(struct look *look);

@@ -39,7 +39,9 @@ struct visit {
 
 static void say_waiting(const char *holder, void *data)
 {
-	report_info(data, "waiting for %s, which is at work on the packages of this VE", holder);
+	const struct visit_spec *spec = data;
+	report_info(spec->report, "waiting for %s, which is at work on the packages of VE %u",
+		    holder, spec->ctid);
 }
 
 static char *lock_name(const struct visit_spec *spec)
@@ -54,7 +56,7 @@ static int lock_packages(const struct visit_spec *spec, struct lock *lock, struc
 	if (dir < 0)
 		return -1;
 	return lock_take(lock, dir, name, LOCK_EXCLUSIVE, spec->timeout_s, say_waiting,
-			 spec->report, err);
+			 (void *)spec, err);
 }
 
 static void unlock_packages(const struct visit_spec *spec, struct lock *lock)

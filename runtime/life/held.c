@@ -6,13 +6,14 @@
 
 static void say_waiting(const char *holder, void *data)
 {
-	report_info(data, "waiting for %s, which is at work on this VE", holder);
+	const struct life *life = data;
+	report_info(life->report, "waiting for %s, which is at work on VE %u", holder, life->ctid);
 }
 
 int held_take(const struct life *life, bool exists, struct held *held, struct error *err)
 {
 	*held = HELD_INIT;
-	if (ve_lock(life->host, life->ctid, life->timeout_s, say_waiting, life->report, &held->lock,
+	if (ve_lock(life->host, life->ctid, life->timeout_s, say_waiting, (void *)life, &held->lock,
 		    err) < 0)
 		return -1;
 	ve_sweep(life->host->lock_dir); /* blocks of ids of whoever was killed */

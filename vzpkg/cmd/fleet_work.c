@@ -182,7 +182,8 @@ static int change(const struct fleet *fleet, const struct fleet_task *task, atom
 {
 	enum change_verb verb = fleet->request->verb;
 
-	if (run_host_scripts(fleet, task, before_kind[verb], phase, err) < 0 ||
+	/* Those before have run in the first attempt. */
+	if ((!fleet->again && run_host_scripts(fleet, task, before_kind[verb], phase, err) < 0) ||
 	    apply(fleet, task, phase, result, err) < 0)
 		return -1;
 	return run_host_scripts(fleet, task, after_kind[verb], phase, err);

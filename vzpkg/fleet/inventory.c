@@ -165,9 +165,15 @@ static const struct installed_set *take_set_of(const struct inventory_options *o
 static int take_ve(const struct inventory_options *options, struct inventory *inventory,
 		   struct fleet_ve *ve, struct error *err)
 {
+	const struct look_spec spec = {
+		.host = options->host,
+		.ctid = ve->ctid,
+		.timeout_s = options->timeout_s,
+		.skip_lock = options->skip_lock,
+		.report = options->report,
+	};
 	AUTO(look_release) struct look look = LOOK_INIT;
-	int opened = look_into(options->host, ve->ctid, options->timeout_s, options->skip_lock,
-			       &look, err);
+	int opened = look_into(&spec, &look, err);
 
 	if (look.config.name) {
 		ve->name = xstrdup(look.config.name);
