@@ -421,6 +421,30 @@ void cgroup_remove_folders(const struct strvec *folders)
 		remove_one(folders->items[i]);
 }
 
+/* memory.events of v2, memory.oom_control of v1: "oom_kill 3". */
+static unsigned long kills_in(const char *folder, const char *file)
+{
+	autofree char *path = xasprintf("%s/%s", folder, file);
+	autofclose FILE *stream = fopen(path, "re");
+	unsigned long value;
+	char key[32];
+
+	while (stream && fscanf(stream, "%31s %lu", key, &value) == 2)
+		if (strcmp(key, "oom_kill") == 0)
+			return value;
+	return 0;
+}
+
+unsigned long cgroup_oom_kills(const struct cgroup *group)
+{
+	unsigned long count = 0;
+
+	for (size_t i = 0; i < group->folders.count; i++)
+		count += kills_in(group->folders.items[i], "memory.events") +
+			 kills_in(group->folders.items[i], "memory.oom_control");
+	return count;
+}
+
 int cgroup_open(const struct strvec *folders, struct cgroup *group, struct error *err)
 {
 	*group = CGROUP_INIT;

@@ -50,6 +50,9 @@ int cgroup_create(const struct cgroup_spec *spec, struct cgroup *group, struct e
 int cgroup_open(const struct strvec *folders, struct cgroup *group, struct error *err);
 void cgroup_close(struct cgroup *group);
 
+/* How many processes the kernel has killed in them for want of memory; 0 if it does not say so (v1 before Linux 4.13). */
+unsigned long cgroup_oom_kills(const struct cgroup *group);
+
 /* In the process that is to join; single-threaded, which keeps it cheap. -1 with errno set. */
 int cgroup_join_v1(const struct cgroup *group);
 

@@ -32,6 +32,8 @@ struct visit {
 	struct held held; /* else */
 	struct private_area area;
 	struct ve *ve; /* NULL: there is nothing of ours in it yet, or any more */
+	unsigned long kills_before,
+		kills; /* for want of memory: before there was something of ours in it, and since */
 	int tree;
 };
 
@@ -277,8 +279,10 @@ static int enter(struct visit *visit, struct error *err)
 {
 	if (visit->ve)
 		return 0;
-	if ((visit->is_running ? enter_running(visit, err) : enter_stopped(visit, err)) == 0)
+	if ((visit->is_running ? enter_running(visit, err) : enter_stopped(visit, err)) == 0) {
+		visit->kills_before = cgroup_oom_kills(&visit->ve->group) - visit->kills;
 		return 0;
+	}
 	error_wrap(err, "going into the VE %u", visit->spec.ctid);
 	return judge(visit, err);
 }
@@ -296,6 +300,7 @@ static void tidy(const struct visit *visit)
 static int failed(struct visit *visit, struct error *err)
 {
 	if (ve_check(visit->ve, NULL) < 0) {
+		visit->kills = visit_oom_kills(visit);
 		ve_freep(&visit->ve);
 		tidy(visit);
 		cleanup_close(&visit->tree);
@@ -356,6 +361,11 @@ int visit_call(struct visit *visit, ve_function *function, void *data, const int
 	if (ve_call(visit->ve, function, data, keep, keep_count, receive, time_limit_s, err) < 0)
 		return failed(visit, err);
 	return 0;
+}
+
+unsigned long visit_oom_kills(const struct visit *visit)
+{
+	return visit->ve ? cgroup_oom_kills(&visit->ve->group) - visit->kills_before : visit->kills;
 }
 
 int visit_hold(struct visit *visit, const char *path, unsigned timeout_s, struct error *err)

@@ -78,6 +78,9 @@ int visit_call(struct visit *visit, ve_function *function, void *data, const int
 	       size_t keep_count, void (*receive)(const void *bytes, size_t size, void *data),
 	       unsigned time_limit_s, struct error *err);
 
+/* How many processes the kernel has killed for want of the VE's memory since it was gone into, whoever's they were. */
+unsigned long visit_oom_kills(const struct visit *visit);
+
 /*
  * Takes the lock of a package manager in the VE, as programs do that take it by fcntl(2) on the whole of the file `path`, which is made
  * if only it is missing; holds it until the visit is closed or visit_run() has failed. Waits `timeout_s`:

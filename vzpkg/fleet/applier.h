@@ -24,6 +24,7 @@ struct applier {
 	char *working_on; /* the package that its package manager is at; NULL: none, or it has not said so */
 	char *failed; /* the first package that its package manager said to have failed */
 	bool full; /* a program has said that there is no room left */
+	bool out_of_memory; /* a process in the VE was killed while the last program ran */
 	bool locked; /* its package manager has said that another one is at work */
 	bool holds_lock; /* deb: of its apt's lock */
 	bool listing; /* names of unfinished packages follow */

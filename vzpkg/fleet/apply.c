@@ -178,6 +178,19 @@ static int open_input(const char *text, struct error *err)
 	return steal_fd(&fd);
 }
 
+static int too_little_memory(const struct applier *applier, struct error *err)
+{
+	unsigned ctid = applier->job->ctid;
+
+	error_hint(
+		err,
+		"give it more (PHYSPAGES in %u.conf) or end something in it; \"vzpkg resume\", or "
+		"its own package manager, finishes what was begun",
+		ctid);
+	return error_wrap(err,
+			  "the VE's memory was used up, and the kernel killed a process in it");
+}
+
 int applier_run(struct applier *applier, const struct applier_command *command, struct error *err)
 {
 	autoclose int input = command->input ? open_input(command->input, err) : -1;
@@ -194,7 +207,9 @@ int applier_run(struct applier *applier, const struct applier_command *command, 
 	if ((command->input && input < 0) || applier_time_left(applier, &run.time_limit_s, err) < 0)
 		return error_wrap(err, "%s", command->what);
 	applier->result->commands++;
+	unsigned long kills = visit_oom_kills(applier->visit);
 	int ret = visit_run(applier->visit, &run, &result, err);
+	applier->out_of_memory = visit_oom_kills(applier->visit) > kills;
 	if (ret == 0)
 		keep_output(applier, &result);
 	else
@@ -206,7 +221,7 @@ int applier_run(struct applier *applier, const struct applier_command *command, 
 	else if (result.status != 0)
 		ret = ended_badly(applier, command->what, &result, err);
 	free(result.output);
-	return ret;
+	return ret < 0 && applier->out_of_memory ? too_little_memory(applier, err) : ret;
 }
 
 struct call {
