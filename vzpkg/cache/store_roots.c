@@ -34,12 +34,10 @@ static int make_roots(int packages, struct error *err)
 	return 0;
 }
 
-int store_use_begin(struct store_use *use, int packages, const struct plan *plan, struct error *err)
+static int make_list(struct store_use *use, int packages, struct error *err)
 {
 	static unsigned count;
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 
-	store_use_end(use);
 	if (make_roots(packages, err) < 0)
 		return -1;
 	use->packages = packages;
@@ -47,8 +45,20 @@ int store_use_begin(struct store_use *use, int packages, const struct plan *plan
 	/* Locked before it says anything, so that nobody sweeps it half written. */
 	if (lock_take(&use->lock, packages, use->path, LOCK_EXCLUSIVE, 0, NULL, NULL, err) < 0)
 		return -1;
+	return ftruncate(use->lock.fd, 0) < 0 ? error_errno(err, errno, "writing %s", use->path)
+					      : 0;
+}
+
+int store_use_begin(struct store_use *use, int packages, const struct plan *plan, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+
+	if (!use->path && make_list(use, packages, err) < 0) {
+		store_use_end(use);
+		return -1;
+	}
 	list_plan(plan, &text);
-	if (ftruncate(use->lock.fd, 0) < 0 || lseek(use->lock.fd, 0, SEEK_SET) < 0)
+	if (lseek(use->lock.fd, 0, SEEK_END) < 0)
 		return error_errno(err, errno, "writing %s", use->path);
 	return write_all(use->lock.fd, text.text, text.length, use->path, err);
 }

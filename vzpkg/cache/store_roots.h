@@ -28,7 +28,7 @@ struct store_use {
 
 #define STORE_USE_INIT ((struct store_use){ .packages = -1, .lock = LOCK_INIT })
 
-/* Puts down that this process uses the files of the plan, until store_use_end(). */
+/* Puts down that this process uses the files of the plan, too, until store_use_end(). */
 int store_use_begin(struct store_use *use, int packages, const struct plan *plan,
 		    struct error *err);
 void store_use_end(struct store_use *use);
