@@ -19,6 +19,12 @@ static bool is_number(const char *text)
 	return *text && !text[strspn(text, "0123456789")];
 }
 
+bool ctid_is_range(const char *text)
+{
+	size_t first = strspn(text, "0123456789");
+	return first && text[first] == '-' && is_number(text + first + 1);
+}
+
 int ctid_parse(const char *text, unsigned *ret, struct error *err)
 {
 	errno = 0;
@@ -35,7 +41,7 @@ int ve_name_check(const char *name, struct error *err)
 {
 	size_t length = strlen(name);
 	bool good = length > 0 && length <= NAME_LENGTH_MAX && !is_number(name) &&
-		    isalnum((unsigned char)*name);
+		    !ctid_is_range(name) && isalnum((unsigned char)*name);
 	for (const char *c = name; *c; c++)
 		good &= isalnum((unsigned char)*c) || strchr("._-", *c) != NULL;
 	if (good)
@@ -43,7 +49,8 @@ int ve_name_check(const char *name, struct error *err)
 	error_set(err, ERROR_VE_NAME, "\"%s\" cannot be the name of a VE", name);
 	return error_hint(err,
 			  "a name has letters, digits, \".\", \"_\" and \"-\", begins with one of "
-			  "the first two, is no number, and has at most %d characters",
+			  "the first two, is neither a number nor two with \"-\" between, and has "
+			  "at most %d characters",
 			  NAME_LENGTH_MAX);
 }
 

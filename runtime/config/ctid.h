@@ -20,7 +20,10 @@ int ctid_find(const struct host_config *host, const char *text, unsigned *ret, s
 /* Which VE has that name; false if none has. A configuration that cannot be read has no name. */
 bool ctid_of_name(const struct host_config *host, const char *name, unsigned *ret);
 
-/* Letters, digits, ".", "_", "-", not digits alone, at most 63: ERROR_VE_NAME if it is not so. */
+/* Two numbers with "-" between, which stand for the VEs from the one to the other. */
+bool ctid_is_range(const char *text);
+
+/* Letters, digits, ".", "_", "-", neither digits alone nor a range, at most 63: ERROR_VE_NAME if it is not so. */
 int ve_name_check(const char *name, struct error *err);
 
 /* All VEs that have a configuration file, in order; to be freed. */

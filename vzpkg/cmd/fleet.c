@@ -51,7 +51,7 @@ static int fail_task(struct fleet *fleet, struct fleet_task *task, const struct 
 			 err);
 }
 
-int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, struct error *err)
+int fleet_take(struct fleet *fleet, const struct ve_selection *selection, struct error *err)
 {
 	if (fleet_look_at(fleet->app, selection, &fleet->inventory, err) < 0)
 		return -1;
@@ -189,7 +189,7 @@ static int work(struct fleet *fleet, struct error *err)
 	return ret;
 }
 
-int fleet_run(struct fleet *fleet, const struct fleet_selection *selection, bool dry_run,
+int fleet_run(struct fleet *fleet, const struct ve_selection *selection, bool dry_run,
 	      struct command_result *ret, struct error *err)
 {
 	if (fleet_open_local(fleet, err) < 0 || fleet_take(fleet, selection, err) < 0 ||

@@ -133,7 +133,7 @@ struct fleet {
 };
 
 /* All of it. ERROR_PARTIAL if some of several VEs failed; of a single one, its own error. */
-int fleet_run(struct fleet *fleet, const struct fleet_selection *selection, bool dry_run,
+int fleet_run(struct fleet *fleet, const struct ve_selection *selection, bool dry_run,
 	      struct command_result *ret, struct error *err);
 
 /* In VEs of the journal in which work was under way when its run was killed, lets their package managers finish what they had
@@ -146,7 +146,7 @@ int fleet_open_local(struct fleet *fleet, struct error *err);
 /* The one of that digest; or NULL. */
 const struct local_package *fleet_local(const struct fleet *fleet, const struct digest *digest);
 
-int fleet_take(struct fleet *fleet, const struct fleet_selection *selection, struct error *err);
+int fleet_take(struct fleet *fleet, const struct ve_selection *selection, struct error *err);
 int fleet_plan(struct fleet *fleet, struct error *err);
 int fleet_fetch(struct fleet *fleet, struct error *err);
 int fleet_work(struct fleet *fleet, struct error *err);

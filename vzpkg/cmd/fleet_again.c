@@ -4,11 +4,11 @@
 #include "base/cleanup.h"
 #include "vzpkg/cmd/fleet.h"
 
-static void select_again(const struct fleet *fleet, struct fleet_selection *ret)
+static void select_again(const struct fleet *fleet, struct ve_selection *ret)
 {
 	for (size_t i = 0; i < fleet->inventory.count; i++)
 		if (fleet->tasks[i].put_off)
-			fleet_selection_add(ret, fleet->tasks[i].ve->ctid, NULL);
+			ve_selection_add(ret, fleet->tasks[i].ve->ctid, NULL);
 }
 
 /* What is left of what is asked for: the canaries are over, and some VEs may have failed. */
@@ -39,7 +39,7 @@ static void take_over(struct fleet *fleet, const struct fleet *again)
 
 int fleet_again(struct fleet *fleet, struct error *err)
 {
-	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+	AUTO(ve_selection_release) struct ve_selection selection = VE_SELECTION_INIT;
 	struct fleet_request request = rest_of_request(fleet); /* its texts are the other one's */
 	AUTO(fleet_release)
 	struct fleet again = {

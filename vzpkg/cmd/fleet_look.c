@@ -2,7 +2,7 @@
 
 #include "base/cleanup.h"
 
-int fleet_look_at(struct app *app, const struct fleet_selection *selection, struct inventory *ret,
+int fleet_look_at(struct app *app, const struct ve_selection *selection, struct inventory *ret,
 		  struct error *err)
 {
 	const struct template_source source = app_template_source(app);
@@ -17,12 +17,12 @@ int fleet_look_at(struct app *app, const struct fleet_selection *selection, stru
 	return inventory_take(&options, selection, ret, err);
 }
 
-int fleet_look(struct app *app, const struct fleet_words *words, struct inventory *ret,
+int fleet_look(struct app *app, const struct ve_words *words, struct inventory *ret,
 	       struct error *err)
 {
-	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+	AUTO(ve_selection_release) struct ve_selection selection = VE_SELECTION_INIT;
 
-	if (fleet_select(&app->host, words, &selection, err) < 0)
+	if (ve_select(&app->host, words, &selection, err) < 0)
 		return -1;
 	return fleet_look_at(app, &selection, ret, err);
 }

@@ -45,10 +45,10 @@ static int take_controls(struct fleet_request *request, struct error *err)
 int fleet_take_ves(const char *command, const struct strvec *operands, size_t *next,
 		   struct error *err)
 {
-	struct fleet_words *words = &fleet_options.words;
+	struct ve_words *words = &fleet_options.words;
 
 	*next = 0;
-	if (fleet_words_given(words))
+	if (ve_words_given(words))
 		return 0;
 	if (!operands->count) {
 		error_set(err, ERROR_USAGE, "%s: which VEs?", command);
@@ -103,7 +103,7 @@ static int take_kind(struct fleet_request *request, struct error *err)
 int fleet_command(struct app *app, struct fleet_request *request, const struct strvec *operands,
 		  bool need_objects, struct command_result *ret, struct error *err)
 {
-	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+	AUTO(ve_selection_release) struct ve_selection selection = VE_SELECTION_INIT;
 	AUTO(fleet_release)
 	struct fleet fleet = { .app = app,
 			       .request = request,
@@ -113,7 +113,7 @@ int fleet_command(struct app *app, struct fleet_request *request, const struct s
 	if (app_need_root(request->command, err) < 0 || take_controls(request, err) < 0 ||
 	    take_kind(request, err) < 0 ||
 	    take_operands(request, operands, need_objects, err) < 0 ||
-	    fleet_select(&app->host, &fleet_options.words, &selection, err) < 0)
+	    ve_select(&app->host, &fleet_options.words, &selection, err) < 0)
 		return -1;
 	return fleet_run(&fleet, &selection, fleet_options.dry_run, ret, err);
 }

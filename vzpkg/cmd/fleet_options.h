@@ -7,7 +7,7 @@
 #include "vzpkg/cmd/fleet.h"
 
 struct fleet_options {
-	struct fleet_words words;
+	struct ve_words words;
 	bool dry_run, rollback, json_lines, packages, groups, templates;
 	const char *jobs, *canary, *failures_max, *time_limit;
 };

@@ -59,9 +59,9 @@ static bool line(const struct fleet_task *task, struct strbuf *text)
 int fleet_status(struct app *app, const struct strvec *operands, struct command_result *ret,
 		 struct error *err)
 {
-	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+	AUTO(ve_selection_release) struct ve_selection selection = VE_SELECTION_INIT;
 	AUTO(fleet_request_release) struct fleet_request request = FLEET_REQUEST_INIT;
-	struct fleet_words words = { .ves = *operands };
+	struct ve_words words = { .ves = *operands };
 	AUTO(fleet_release)
 	struct fleet fleet = {
 		.app = app, .request = &request, .inventory = INVENTORY_INIT, .unheard = true
@@ -72,7 +72,7 @@ int fleet_status(struct app *app, const struct strvec *operands, struct command_
 	request.verb = CHANGE_UPDATE;
 	request.kind = FLEET_PACKAGES;
 	if (app_need_root("status of a VE", err) < 0 ||
-	    fleet_select(&app->host, &words, &selection, err) < 0)
+	    ve_select(&app->host, &words, &selection, err) < 0)
 		return -1;
 	int status = fleet_run(&fleet, &selection, true, ret, err);
 	strbuf_truncate(&ret->text, 0);

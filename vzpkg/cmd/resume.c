@@ -17,23 +17,23 @@ static const struct option_row options[] = {
 
 /* Those that have succeeded stay as they are. */
 static int select_rest(const struct app *app, const struct journal *journal,
-		       struct fleet_selection *ret, struct error *err)
+		       struct ve_selection *ret, struct error *err)
 {
 	AUTO(strvec_release) struct strvec rest = STRVEC_INIT;
-	struct fleet_words words = { 0 };
+	struct ve_words words = { 0 };
 
 	for (size_t i = 0; i < journal_count(journal); i++)
 		if (journal_state(journal, journal_ve(journal, i)) != JOURNAL_DONE)
 			strvec_pushf(&rest, "%u", journal_ve(journal, i));
 	words.ves = rest;
-	return rest.count ? fleet_select(&app->host, &words, ret, err) : 0;
+	return rest.count ? ve_select(&app->host, &words, ret, err) : 0;
 }
 
 static int go_on(struct app *app, struct journal *journal, struct command_result *ret,
 		 struct error *err)
 {
 	AUTO(fleet_request_release) struct fleet_request request = FLEET_REQUEST_INIT;
-	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+	AUTO(ve_selection_release) struct ve_selection selection = VE_SELECTION_INIT;
 	AUTO(fleet_release)
 	struct fleet fleet = { .app = app,
 			       .request = &request,

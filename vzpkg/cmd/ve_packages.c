@@ -122,7 +122,7 @@ int ve_packages(struct app *app, const struct strvec *words, bool foreign_only,
 		struct command_result *ret, struct error *err)
 {
 	AUTO(inventory_release) struct inventory inventory = INVENTORY_INIT;
-	const struct fleet_words ves = { .ves = *words };
+	const struct ve_words ves = { .ves = *words };
 
 	if (app_need_root("reading the packages of a VE", err) < 0 ||
 	    fleet_look(app, &ves, &inventory, err) < 0)

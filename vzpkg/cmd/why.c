@@ -246,7 +246,7 @@ static int run(struct app *app, const struct strvec *operands, struct command_re
 	       struct error *err)
 {
 	size_t next;
-	bool named = fleet_words_given(&fleet_options.words);
+	bool named = ve_words_given(&fleet_options.words);
 
 	if (!named && !fleet_status_concerns(app, operands) && operands->count == 2)
 		return why_in_plan(app, operands->items[0], operands->items[1], ret, err);

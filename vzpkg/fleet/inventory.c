@@ -200,13 +200,13 @@ static int no_such(struct fleet_ve *ve, struct error *err)
 	return error_hint(err, "\"vzlist -a\" lists the VEs and their names");
 }
 
-int inventory_take(const struct inventory_options *options, const struct fleet_selection *selection,
+int inventory_take(const struct inventory_options *options, const struct ve_selection *selection,
 		   struct inventory *ret, struct error *err)
 {
 	ret->ves = xcalloc(selection->count + 1, sizeof(*ret->ves));
 	report_phase(options->report, "reading VEs", REPORT_ITEMS, selection->count, 5);
 	for (size_t i = 0; i < selection->count; i++) {
-		const struct fleet_choice *choice = &selection->items[i];
+		const struct ve_choice *choice = &selection->items[i];
 		struct fleet_ve *ve = &ret->ves[ret->count++];
 		*ve = (struct fleet_ve){
 			.ctid = choice->ctid,

@@ -11,7 +11,7 @@
 #include "base/host.h"
 #include "base/report.h"
 #include "base/strvec.h"
-#include "vzpkg/fleet/select.h"
+#include "runtime/config/select.h"
 #include "vzpkg/metadata/installed.h"
 #include "vzpkg/template.h"
 
@@ -49,6 +49,6 @@ struct inventory_options {
 };
 
 /* -1 only if interrupted. */
-int inventory_take(const struct inventory_options *options, const struct fleet_selection *selection,
+int inventory_take(const struct inventory_options *options, const struct ve_selection *selection,
 		   struct inventory *ret, struct error *err);
 void inventory_release(struct inventory *inventory);

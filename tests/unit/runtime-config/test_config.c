@@ -78,9 +78,11 @@ static void numbers(void **state)
 
 static void names(void **state)
 {
-	static const char *const bad[] = { "", "101", "-a", ".a", "a b", "a/b", "a\n", "é" };
+	static const char *const bad[] = { "",    "101", "101-140", "-a", ".a",
+					   "a b", "a/b", "a\n",     "é" };
 	(void)state;
 	assert_int_equal(ve_name_check("web-1.example_x", NULL), 0);
+	assert_int_equal(ve_name_check("1-2-3", NULL), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		assert_int_equal(ve_name_check(bad[i], NULL), -1);
 }

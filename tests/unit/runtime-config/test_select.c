@@ -14,7 +14,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "vzpkg/fleet/select.h"
+#include "runtime/config/select.h"
 
 static char folder[] = "/tmp/vzpkg-select.XXXXXX";
 static struct host_config host;
@@ -48,12 +48,12 @@ static int tear_down(void **state)
 }
 
 /* "101 102 !nosuch" */
-static char *selected(const struct fleet_words *words, struct error *err)
+static char *selected(const struct ve_words *words, struct error *err)
 {
-	AUTO(fleet_selection_release) struct fleet_selection selection = FLEET_SELECTION_INIT;
+	AUTO(ve_selection_release) struct ve_selection selection = VE_SELECTION_INIT;
 	struct strbuf text = STRBUF_INIT;
 
-	if (fleet_select(&host, words, &selection, err) < 0)
+	if (ve_select(&host, words, &selection, err) < 0)
 		return NULL;
 	for (size_t i = 0; i < selection.count; i++) {
 		strbuf_addf(&text, "%s", text.length ? " " : "");
@@ -67,7 +67,7 @@ static char *selected(const struct fleet_words *words, struct error *err)
 
 static void assert_ves(const char *ves, const char *skip, const char *expected)
 {
-	struct fleet_words words = { 0 };
+	struct ve_words words = { 0 };
 	strvec_push(&words.ves, ves);
 	if (skip)
 		strvec_push(&words.skip, skip);
@@ -81,7 +81,7 @@ static void assert_ves(const char *ves, const char *skip, const char *expected)
 static void assert_none(const char *ves, enum error_kind kind)
 {
 	AUTO(error_clear) struct error err = ERROR_INIT;
-	struct fleet_words words = { 0 };
+	struct ve_words words = { 0 };
 	strvec_push(&words.ves, ves);
 	assert_null(selected(&words, &err));
 	assert_int_equal(err.kind, kind);
@@ -122,7 +122,7 @@ static void none_at_all(void **state)
 static void by_template(void **state)
 {
 	(void)state;
-	struct fleet_words words = { 0 };
+	struct ve_words words = { 0 };
 	AUTO(error_clear) struct error err = ERROR_INIT;
 
 	strvec_push(&words.templates, "debian-12");
@@ -140,8 +140,8 @@ static void by_template(void **state)
 static void all_but_some(void **state)
 {
 	(void)state;
-	struct fleet_words words = { .all = true };
-	assert_true(fleet_words_given(&words));
+	struct ve_words words = { .all = true };
+	assert_true(ve_words_given(&words));
 	strvec_push(&words.skip, "120");
 	autofree char *found = selected(&words, NULL);
 	assert_string_equal(found, "101 102 105 110");
@@ -150,12 +150,23 @@ static void all_but_some(void **state)
 	strvec_release(&words.skip);
 }
 
+static void words_for_many(void **state)
+{
+	static const char *const one[] = { "101", "web-1", "101-", "-140", "1-2-3", "" };
+	static const char *const many[] = { "101,", "101,web", "101-140", "web*", "we[bc]", "w?b" };
+	(void)state;
+	for (size_t i = 0; i < sizeof(one) / sizeof(*one); i++)
+		assert_false(ve_word_is_many(one[i]));
+	for (size_t i = 0; i < sizeof(many) / sizeof(*many); i++)
+		assert_true(ve_word_is_many(many[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_words),     cmocka_unit_test(what_is_not_there_is_kept),
 		cmocka_unit_test(none_at_all),  cmocka_unit_test(by_template),
-		cmocka_unit_test(all_but_some),
+		cmocka_unit_test(all_but_some), cmocka_unit_test(words_for_many),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,4 +1,4 @@
-#include "vzpkg/fleet/select.h"
+#include "runtime/config/select.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -49,14 +49,14 @@ static int candidates_load(const struct host_config *host, struct candidates *re
 	return 0;
 }
 
-bool fleet_words_given(const struct fleet_words *words)
+bool ve_words_given(const struct ve_words *words)
 {
 	return words->all || words->ves.count || words->templates.count;
 }
 
 /* ---- the selection ----------------------------------------------------------------------------------------------- */
 
-static struct fleet_choice *find(const struct fleet_selection *selection, unsigned ctid)
+static struct ve_choice *find(const struct ve_selection *selection, unsigned ctid)
 {
 	for (size_t i = 0; ctid && i < selection->count; i++)
 		if (selection->items[i].ctid == ctid)
@@ -64,33 +64,33 @@ static struct fleet_choice *find(const struct fleet_selection *selection, unsign
 	return NULL;
 }
 
-void fleet_selection_add(struct fleet_selection *selection, unsigned ctid, const char *word)
+void ve_selection_add(struct ve_selection *selection, unsigned ctid, const char *word)
 {
 	if (find(selection, ctid))
 		return;
 	selection->items = xgrow(selection->items, selection->count, &selection->capacity,
 				 sizeof(*selection->items));
-	selection->items[selection->count++] = (struct fleet_choice){
+	selection->items[selection->count++] = (struct ve_choice){
 		.ctid = ctid,
 		.word = word ? xstrdup(word) : NULL,
 	};
 }
 
-void fleet_selection_release(struct fleet_selection *selection)
+void ve_selection_release(struct ve_selection *selection)
 {
 	for (size_t i = 0; i < selection->count; i++)
 		free(selection->items[i].word);
 	free(selection->items);
-	*selection = FLEET_SELECTION_INIT;
+	*selection = VE_SELECTION_INIT;
 }
 
 static int compare(const void *a, const void *b)
 {
-	const struct fleet_choice *x = a, *y = b;
+	const struct ve_choice *x = a, *y = b;
 	return (x->ctid > y->ctid) - (x->ctid < y->ctid);
 }
 
-static void take_away(struct fleet_selection *selection, const struct fleet_selection *skip)
+static void take_away(struct ve_selection *selection, const struct ve_selection *skip)
 {
 	size_t kept = 0;
 
@@ -105,16 +105,14 @@ static void take_away(struct fleet_selection *selection, const struct fleet_sele
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */
 
-static bool is_number(const char *text, size_t length)
+static bool is_number(const char *text)
 {
-	return length && strspn(text, "0123456789") >= length;
+	return *text && !text[strspn(text, "0123456789")];
 }
 
-static bool is_range(const char *word)
+bool ve_word_is_many(const char *word)
 {
-	const char *dash = strchr(word, '-');
-	return dash && is_number(word, (size_t)(dash - word)) &&
-	       is_number(dash + 1, strlen(dash + 1));
+	return ctid_is_range(word) || strpbrk(word, ",*?[");
 }
 
 static int none(const char *word, struct error *err)
@@ -125,7 +123,7 @@ static int none(const char *word, struct error *err)
 }
 
 static int add_range(const struct candidates *candidates, const char *word,
-		     struct fleet_selection *selection, struct error *err)
+		     struct ve_selection *selection, struct error *err)
 {
 	const char *dash = strchr(word, '-');
 	autofree char *from = xstrndup(word, (size_t)(dash - word));
@@ -142,14 +140,14 @@ static int add_range(const struct candidates *candidates, const char *word,
 		unsigned ctid = candidates->items[i].ctid;
 		if (ctid < first || ctid > last)
 			continue;
-		fleet_selection_add(selection, ctid, NULL);
+		ve_selection_add(selection, ctid, NULL);
 		found++;
 	}
 	return found ? 0 : none(word, err);
 }
 
 static int add_pattern(const struct candidates *candidates, const char *word,
-		       struct fleet_selection *selection, struct error *err)
+		       struct ve_selection *selection, struct error *err)
 {
 	size_t found = 0;
 
@@ -157,30 +155,30 @@ static int add_pattern(const struct candidates *candidates, const char *word,
 		const char *name = candidates->items[i].name;
 		if (!name || fnmatch(word, name, 0) != 0)
 			continue;
-		fleet_selection_add(selection, candidates->items[i].ctid, NULL);
+		ve_selection_add(selection, candidates->items[i].ctid, NULL);
 		found++;
 	}
 	return found ? 0 : none(word, err);
 }
 
 static int add_one(const struct candidates *candidates, const char *word,
-		   struct fleet_selection *selection, struct error *err)
+		   struct ve_selection *selection, struct error *err)
 {
 	unsigned ctid = 0;
 
-	if (is_number(word, strlen(word)) && ctid_parse(word, &ctid, err) < 0)
+	if (is_number(word) && ctid_parse(word, &ctid, err) < 0)
 		return -1;
 	for (size_t i = 0; !ctid && i < candidates->count; i++)
 		if (candidates->items[i].name && strcmp(candidates->items[i].name, word) == 0)
 			ctid = candidates->items[i].ctid;
-	fleet_selection_add(selection, ctid, word);
+	ve_selection_add(selection, ctid, word);
 	return 0;
 }
 
 static int add_word(const struct candidates *candidates, const char *word,
-		    struct fleet_selection *selection, struct error *err)
+		    struct ve_selection *selection, struct error *err)
 {
-	if (is_range(word))
+	if (ctid_is_range(word))
 		return add_range(candidates, word, selection, err);
 	if (strpbrk(word, "*?["))
 		return add_pattern(candidates, word, selection, err);
@@ -188,7 +186,7 @@ static int add_word(const struct candidates *candidates, const char *word,
 }
 
 static int add_words(const struct candidates *candidates, const struct strvec *words,
-		     struct fleet_selection *selection, struct error *err)
+		     struct ve_selection *selection, struct error *err)
 {
 	for (size_t i = 0; i < words->count; i++) {
 		autofree char *text = xstrdup(words->items[i]);
@@ -213,7 +211,7 @@ static bool is_of(const char *ostemplate, const char *word)
 }
 
 static int add_templates(const struct candidates *candidates, const struct strvec *words,
-			 struct fleet_selection *selection, struct error *err)
+			 struct ve_selection *selection, struct error *err)
 {
 	for (size_t w = 0; w < words->count; w++) {
 		const char *word = words->items[w];
@@ -222,7 +220,7 @@ static int add_templates(const struct candidates *candidates, const struct strve
 			const char *ostemplate = candidates->items[i].ostemplate;
 			if (!ostemplate || !is_of(ostemplate, word + (*word == '.')))
 				continue;
-			fleet_selection_add(selection, candidates->items[i].ctid, NULL);
+			ve_selection_add(selection, candidates->items[i].ctid, NULL);
 			found++;
 		}
 		if (!found)
@@ -233,16 +231,16 @@ static int add_templates(const struct candidates *candidates, const struct strve
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-int fleet_select(const struct host_config *host, const struct fleet_words *words,
-		 struct fleet_selection *ret, struct error *err)
+int ve_select(const struct host_config *host, const struct ve_words *words,
+	      struct ve_selection *ret, struct error *err)
 {
 	AUTO(candidates_release) struct candidates candidates = { 0 };
-	AUTO(fleet_selection_release) struct fleet_selection skip = FLEET_SELECTION_INIT;
+	AUTO(ve_selection_release) struct ve_selection skip = VE_SELECTION_INIT;
 
 	if (candidates_load(host, &candidates, err) < 0)
 		return -1;
 	for (size_t i = 0; words->all && i < candidates.count; i++)
-		fleet_selection_add(ret, candidates.items[i].ctid, NULL);
+		ve_selection_add(ret, candidates.items[i].ctid, NULL);
 	if (add_words(&candidates, &words->ves, ret, err) < 0 ||
 	    add_templates(&candidates, &words->templates, ret, err) < 0 ||
 	    add_words(&candidates, &words->skip, &skip, err) < 0)

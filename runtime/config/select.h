@@ -8,13 +8,14 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
 #include "base/host.h"
 #include "base/strvec.h"
 
-struct fleet_words {
+struct ve_words {
 	bool all; /* each VE of the host */
 	struct strvec ves; /* words as above, each with commas between several */
 	struct strvec
@@ -22,26 +23,29 @@ struct fleet_words {
 	struct strvec skip; /* words as above: never these */
 };
 
-struct fleet_choice {
+struct ve_choice {
 	unsigned ctid; /* 0: a word that means none */
 	char *word; /* as the user has written it; NULL for those that came by a range, a pattern or `all` */
 };
 
-struct fleet_selection {
-	struct fleet_choice
+struct ve_selection {
+	struct ve_choice
 		*items; /* in order of their numbers, each once; those without a number first */
 	size_t count, capacity;
 };
 
-#define FLEET_SELECTION_INIT ((struct fleet_selection){ 0 })
+#define VE_SELECTION_INIT ((struct ve_selection){ 0 })
+
+/* true for a word that may mean several: with a comma, a range, a pattern. */
+bool ve_word_is_many(const char *word);
 
 /* true if the words say which VEs, so that no operand has to. */
-bool fleet_words_given(const struct fleet_words *words);
+bool ve_words_given(const struct ve_words *words);
 
 /* ERROR_NO_VE if that is none at all; ERROR_USAGE for a word that cannot mean one. */
-int fleet_select(const struct host_config *host, const struct fleet_words *words,
-		 struct fleet_selection *ret, struct error *err);
+int ve_select(const struct host_config *host, const struct ve_words *words,
+	      struct ve_selection *ret, struct error *err);
 
 /* As the words would have said it, behind those that are there. */
-void fleet_selection_add(struct fleet_selection *selection, unsigned ctid, const char *word);
-void fleet_selection_release(struct fleet_selection *selection);
+void ve_selection_add(struct ve_selection *selection, unsigned ctid, const char *word);
+void ve_selection_release(struct ve_selection *selection);
