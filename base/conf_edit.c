@@ -28,11 +28,12 @@ static size_t find_change(const char *line, size_t length, const struct conf_cha
 	return i;
 }
 
+/* Scripts of administrators have a shell read such files, in which "$" and "`" would do something. */
 static void add_setting(struct strbuf *text, const struct conf_change *change)
 {
 	strbuf_addf(text, "%s=\"", change->key);
 	for (const char *c = change->value; *c; c++) {
-		if (*c == '"' || *c == '\\')
+		if (strchr("\"\\$`", *c))
 			strbuf_addc(text, '\\');
 		strbuf_addc(text, *c);
 	}

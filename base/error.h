@@ -66,6 +66,9 @@ enum error_kind {
 	ERROR_UMOUNT,
 	ERROR_DISABLED, /* its configuration says that it is not to be started */
 	ERROR_SAVE, /* its configuration cannot be written */
+	ERROR_SAMPLE, /* a sample cannot be applied to it */
+	ERROR_PASSWORD, /* a password in it cannot be set */
+	ERROR_SCRIPT, /* an action script failed */
 	ERROR_NO_INIT, /* there is no program to be its PID 1 */
 	ERROR_STOP, /* it does not end */
 	ERROR_CREATE, /* its private area cannot be made */

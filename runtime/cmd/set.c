@@ -1,10 +1,24 @@
 #include "base/cleanup.h"
 #include "runtime/cmd/command.h"
+#include "runtime/config/parameter.h"
 #include "runtime/life/life.h"
 
 static struct strvec ip_add, ip_del, nameservers, searchdomains;
-static const char *hostname, *name, *onboot;
+static const char *hostname, *name, *sample;
 static bool save;
+
+/* What is said in CTID.conf and means nothing to a VE that runs. */
+static const char *onboot, *bootorder, *disabled, *description, *stop_timeout;
+static const struct {
+	const char *key, *option;
+	const char **value;
+} kept[] = {
+	{ "ONBOOT", "--onboot", &onboot },
+	{ "BOOTORDER", "--bootorder", &bootorder },
+	{ "DISABLED", "--disabled", &disabled },
+	{ "DESCRIPTION", "--description", &description },
+	{ "STOP_TIMEOUT", "--stop-timeout", &stop_timeout },
+};
 
 static const struct option_row options[] = {
 	{ "ipadd", 0, OPTION_LIST, &ip_add, "ADDRESS", "give it an IP address; may be repeated" },
@@ -17,6 +31,14 @@ static const struct option_row options[] = {
 	{ "name", 0, OPTION_STRING, &name, "NAME",
 	  "what it can be called instead of its number; \"\" for nothing" },
 	{ "onboot", 0, OPTION_STRING, &onboot, "yes|no", "start it with the host" },
+	{ "bootorder", 0, OPTION_STRING, &bootorder, "NUMBER",
+	  "with the host, those with a higher one are started earlier" },
+	{ "disabled", 0, OPTION_STRING, &disabled, "yes|no", "do not let it be started" },
+	{ "description", 0, OPTION_STRING, &description, "TEXT", "any text; \"\" for none" },
+	{ "stop-timeout", 0, OPTION_STRING, &stop_timeout, "SECONDS",
+	  "what it has to shut down before it is killed" },
+	{ "applyconfig", 0, OPTION_STRING, &sample, "SAMPLE",
+	  "all that ve-SAMPLE.conf-sample says, but for what is this VE's own" },
 	{ "save", 0, OPTION_FLAG, &save, NULL, "keep this in its configuration" },
 	{ NULL },
 };
@@ -29,12 +51,29 @@ static const struct strvec *split(const struct strvec *given, struct strvec *wor
 	return given->count ? words : NULL;
 }
 
+static int take_kept(struct conf *ret, struct error *err)
+{
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+		const char *value = *kept[i].value;
+		if (!value)
+			continue;
+		if (parameter_check(parameter_find(kept[i].key), kept[i].option, value, err) < 0)
+			return -1;
+		conf_set(ret, kept[i].key, value);
+	}
+	return 0;
+}
+
 static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
 	       struct command_result *ret, struct error *err)
 {
 	AUTO(strvec_release) struct strvec add = STRVEC_INIT, del = STRVEC_INIT;
 	AUTO(strvec_release) struct strvec servers = STRVEC_INIT, domains = STRVEC_INIT;
+	AUTO(conf_release) struct conf settings = CONF_INIT;
 	const struct life life = command_life(vzctl, ctid);
+	(void)operands;
+	if (take_kept(&settings, err) < 0)
+		return -1;
 	const struct life_set set = {
 		.ip_add = split(&ip_add, &add),
 		.ip_del = split(&ip_del, &del),
@@ -42,12 +81,12 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.searchdomains = split(&searchdomains, &domains),
 		.hostname = hostname,
 		.name = name,
-		.onboot = onboot,
+		.sample = sample,
+		.kept = &settings,
 		.save = save,
 	};
-	(void)operands;
 	if (!set.ip_add && !set.ip_del && !set.nameservers && !set.searchdomains && !hostname &&
-	    !name && !onboot) {
+	    !name && !sample && !settings.count) {
 		error_set(err, ERROR_USAGE, "nothing to set is given");
 		return error_hint(err, "\"vzctl set --help\" shows what there is");
 	}

@@ -4,7 +4,7 @@
 #include "runtime/cmd/command.h"
 #include "runtime/life/life.h"
 
-static bool fast, wait_wanted;
+static bool fast, force, wait_wanted;
 static unsigned wait_s = 120;
 
 static const struct option_row fast_option[] = {
@@ -13,6 +13,7 @@ static const struct option_row fast_option[] = {
 };
 
 static const struct option_row start_options[] = {
+	{ "force", 0, OPTION_FLAG, &force, NULL, "start it though it is disabled" },
 	{ "wait", 0, OPTION_FLAG, &wait_wanted, NULL, "be back when it is up" },
 	{ "wait-timeout", 0, OPTION_NUMBER, &wait_s, "SECONDS",
 	  "how long it may take to be up (default 120)" },
@@ -48,8 +49,9 @@ static int wait_until_up(struct vzctl *vzctl, unsigned ctid, struct command_resu
 static int run_start(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
 		     struct command_result *ret, struct error *err)
 {
-	const struct life life = command_life(vzctl, ctid);
+	struct life life = command_life(vzctl, ctid);
 	(void)operands;
+	life.force = force;
 	if (life_start(&life, err) < 0)
 		return -1;
 	return wait_wanted ? wait_until_up(vzctl, ctid, ret, err)

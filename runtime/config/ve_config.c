@@ -255,6 +255,27 @@ int ve_config_load(const struct host_config *host, unsigned ctid, struct ve_conf
 	return error_hint(err, "%s is not there; \"vzlist -a\" shows which VEs there are", path);
 }
 
+int ve_config_change(const struct host_config *host, struct ve_config *config,
+		     const struct conf *changes, struct error *err)
+{
+	AUTO(ve_config_release) struct ve_config changed = VE_CONFIG_INIT;
+	const struct conf *before = &config->conf;
+	changed.ctid = config->ctid;
+	changed.conf.path = xstrdup_or_null(before->path);
+	for (size_t i = 0; i < before->count; i++)
+		if (!conf_get(changes, before->entries[i].key))
+			conf_set(&changed.conf, before->entries[i].key, before->entries[i].value);
+	for (size_t i = 0; i < changes->count; i++)
+		if (*changes->entries[i].value)
+			conf_set(&changed.conf, changes->entries[i].key, changes->entries[i].value);
+	if (fill(host, &changed, err) < 0)
+		return -1;
+	struct ve_config old = *config;
+	*config = changed;
+	changed = old;
+	return 0;
+}
+
 void ve_config_release(struct ve_config *config)
 {
 	conf_release(&config->conf);

@@ -44,6 +44,10 @@ int ve_config_load(const struct host_config *host, unsigned ctid, struct ve_conf
 		   struct error *err);
 void ve_config_release(struct ve_config *config);
 
+/* As if its file said so, too: changes win, and one that is "" takes the key away. `config` stays as it was on failure. */
+int ve_config_change(const struct host_config *host, struct ve_config *config,
+		     const struct conf *changes, struct error *err);
+
 /* What a VE without a file would have; for create. */
 int ve_config_defaults(const struct host_config *host, unsigned ctid, struct ve_config *ret,
 		       struct error *err);

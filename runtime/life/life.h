@@ -20,6 +20,7 @@ struct life {
 	struct report *report;
 	unsigned ctid;
 	unsigned timeout_s; /* for the lock */
+	bool force; /* a VE that is disabled is started, too */
 };
 
 struct life_create {
@@ -58,11 +59,13 @@ int life_umount(const struct life *life, struct error *err);
 struct life_set {
 	const struct strvec *ip_add, *ip_del; /* "all" deletes all; deleting comes first */
 	const struct strvec *nameservers, *searchdomains; /* instead of those before */
-	const char *hostname, *name, *onboot;
+	const char *hostname, *name;
+	const char *sample; /* what this one says, but for what is given besides */
+	const struct conf *kept; /* keys that count only in CTID.conf; "" takes one away */
 	bool save; /* into CTID.conf; else it holds until the VE stops */
 };
 
-/* Applies to a running VE at once. ERROR_ADDRESS, ERROR_ADDRESS_USED, ERROR_VE_NAME, ERROR_SAVE, … */
+/* Applies to a running VE at once. ERROR_ADDRESS, ERROR_ADDRESS_USED, ERROR_VE_NAME, ERROR_VALUE, ERROR_SAMPLE, ERROR_SAVE, … */
 int life_set(const struct life *life, const struct life_set *set, struct error *err);
 
 struct life_status {

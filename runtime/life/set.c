@@ -1,5 +1,3 @@
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,13 +9,12 @@
 #include "base/conf_edit.h"
 #include "base/file.h"
 #include "runtime/config/ctid.h"
+#include "runtime/config/parameter.h"
 #include "runtime/life/cleanup.h"
 #include "runtime/life/life.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/network.h"
 #include "runtime/life/running.h"
-
-enum { HOSTNAME_LENGTH_MAX = 64 };
 
 /* ---- what it will be ---------------------------------------------------------------------------------- */
 
@@ -70,55 +67,22 @@ static int add_addresses(struct ve_config *config, const struct strvec *words, s
 	return 0;
 }
 
-/* hostname(7): labels of letters, digits and "-", with dots between. */
-static int check_hostname(const char *name, struct error *err)
+static char *join(const struct strvec *words)
 {
-	size_t length = strlen(name);
-	bool good = length > 0 && length <= HOSTNAME_LENGTH_MAX;
-	for (const char *label = name; good && label; label = strchr(label, '.')) {
-		label += *label == '.';
-		size_t size = strcspn(label, ".");
-		good = size > 0 && label[0] != '-' && label[size - 1] != '-';
-		for (size_t i = 0; i < size; i++)
-			good &= isalnum((unsigned char)label[i]) || label[i] == '-';
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	for (size_t i = 0; i < words->count; i++)
+		strbuf_addf(&text, "%s%s", i ? " " : "", words->items[i]);
+	return strbuf_detach(&text);
+}
+
+static char *join_addresses(const struct ve_config *config)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	for (size_t i = 0; i < config->address_count; i++) {
+		autofree char *one = address_text(&config->addresses[i]);
+		strbuf_addf(&text, "%s%s", i ? " " : "", one);
 	}
-	if (good)
-		return 0;
-	error_set(err, ERROR_VALUE, "\"%s\" cannot be a host name", name);
-	return error_hint(err, "it has labels of letters, digits and \"-\" with dots between");
-}
-
-static void replace_words(struct strvec *words, bool *is_set, const struct strvec *with)
-{
-	if (!with)
-		return;
-	strvec_release(words);
-	*words = STRVEC_INIT;
-	for (size_t i = 0; i < with->count; i++)
-		strvec_push(words, with->items[i]);
-	*is_set = true;
-}
-
-static int check_server(const char *word, struct error *err)
-{
-	unsigned char bytes[16];
-	if (inet_pton(AF_INET, word, bytes) == 1 || inet_pton(AF_INET6, word, bytes) == 1)
-		return 0;
-	error_set(err, ERROR_VALUE, "\"%s\" is not the address of a name server", word);
-	return error_hint(err, "give an IP address, or \"inherit\" for those of the host");
-}
-
-static bool inherits(const struct strvec *words)
-{
-	return words && words->count == 1 && !strcmp(words->items[0], "inherit");
-}
-
-static int check_servers(const struct strvec *words, struct error *err)
-{
-	for (size_t i = 0; words && !inherits(words) && i < words->count; i++)
-		if (check_server(words->items[i], err) < 0)
-			return -1;
-	return 0;
+	return strbuf_detach(&text);
 }
 
 static int check_own_name(const struct life *life, const char *name, struct error *err)
@@ -133,25 +97,79 @@ static int check_own_name(const struct life *life, const char *name, struct erro
 	return error_set(err, ERROR_VE_NAME, "the name %s is taken by the VE %u", name, other);
 }
 
-static int change(const struct life *life, const struct life_set *set, struct ve_config *config,
-		  struct error *err)
+static int take(struct conf *changes, const char *key, const char *option, const char *value,
+		struct error *err)
 {
-	if (delete_addresses(life, config, set->ip_del, err) < 0 ||
-	    add_addresses(config, set->ip_add, err) < 0 ||
-	    check_own_name(life, set->name, err) < 0 || check_servers(set->nameservers, err) < 0 ||
-	    (set->hostname && check_hostname(set->hostname, err) < 0))
+	if (parameter_check(parameter_find(key), option, value, err) < 0)
 		return -1;
-	if (set->onboot && strcmp(set->onboot, "yes") != 0 && strcmp(set->onboot, "no") != 0)
-		return error_set(err, ERROR_VALUE, "--onboot is yes or no, and not \"%s\"",
-				 set->onboot);
-	if (set->hostname) {
-		free(config->hostname);
-		config->hostname = xstrdup(set->hostname);
+	conf_set(changes, key, value);
+	return 0;
+}
+
+/* What is known of a sample has to be right; the rest is taken over as it is. */
+static int take_sample(const struct life *life, const char *name, struct conf *changes,
+		       struct error *err)
+{
+	AUTO(conf_release) struct conf sample = CONF_INIT;
+	autofree char *text = NULL, *file = xasprintf("ve-%s.conf-sample", name);
+	if (ve_config_sample(life->host, name, &text, err) < 0 ||
+	    conf_parse(&sample, file, text, strlen(text), err) < 0)
+		return -1;
+	for (size_t i = 0; i < sample.count; i++) {
+		const struct conf_entry *entry = &sample.entries[i];
+		const struct parameter *parameter = parameter_find(entry->key);
+		if (parameter && parameter_is_own(parameter))
+			continue;
+		if (parameter && *entry->value &&
+		    parameter_check(parameter, entry->key, entry->value, err) < 0)
+			return error_wrap(err, "%s:%u", file, entry->line);
+		conf_set(changes, entry->key, entry->value);
 	}
-	/* Those of the host are read when the configuration is loaded. */
-	replace_words(&config->nameservers, &config->nameservers_set,
-		      inherits(set->nameservers) ? NULL : set->nameservers);
-	replace_words(&config->searchdomains, &config->searchdomains_set, set->searchdomains);
+	conf_set(changes, "ORIGIN_SAMPLE", name);
+	return 0;
+}
+
+static int take_words(struct conf *changes, const char *key, const char *option,
+		      const struct strvec *words, struct error *err)
+{
+	if (!words)
+		return 0;
+	autofree char *text = join(words);
+	return take(changes, key, option, text, err);
+}
+
+/* Addresses as the VE has them, less those that go and with those that come. */
+static int take_addresses(const struct life *life, const struct life_set *set,
+			  struct ve_config *config, struct conf *changes, struct error *err)
+{
+	if (!set->ip_add && !set->ip_del)
+		return 0;
+	if (delete_addresses(life, config, set->ip_del, err) < 0 ||
+	    add_addresses(config, set->ip_add, err) < 0)
+		return -1;
+	autofree char *text = join_addresses(config);
+	conf_set(changes, "IP_ADDRESS", text);
+	return 0;
+}
+
+/* All that is asked for, as lines of CTID.conf. */
+static int plan(const struct life *life, const struct life_set *set, struct ve_config *config,
+		struct conf *changes, struct error *err)
+{
+	if (set->sample && take_sample(life, set->sample, changes, err) < 0) {
+		err->kind = ERROR_SAMPLE;
+		return error_wrap(err, "applying the sample \"%s\"", set->sample);
+	}
+	if (take_addresses(life, set, config, changes, err) < 0 ||
+	    take_words(changes, "NAMESERVER", "--nameserver", set->nameservers, err) < 0 ||
+	    take_words(changes, "SEARCHDOMAIN", "--searchdomain", set->searchdomains, err) < 0 ||
+	    (set->hostname && take(changes, "HOSTNAME", "--hostname", set->hostname, err) < 0) ||
+	    check_own_name(life, set->name, err) < 0)
+		return -1;
+	if (set->name)
+		conf_set(changes, "NAME", set->name);
+	for (size_t i = 0; set->kept && i < set->kept->count; i++)
+		conf_set(changes, set->kept->entries[i].key, set->kept->entries[i].value);
 	return 0;
 }
 
@@ -194,68 +212,55 @@ static int apply(const struct life *life, const struct life_set *set, struct hel
 
 /* ---- in its configuration ---------------------------------------------------------------------------------- */
 
-static char *join_addresses(const struct ve_config *config)
+static int save(const struct life *life, const struct conf *changes, struct error *err)
 {
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	for (size_t i = 0; i < config->address_count; i++) {
-		autofree char *one = address_text(&config->addresses[i]);
-		strbuf_addf(&text, "%s%s", i ? " " : "", one);
-	}
-	return strbuf_detach(&text);
-}
-
-static char *join(const struct strvec *words)
-{
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	for (size_t i = 0; words && i < words->count; i++)
-		strbuf_addf(&text, "%s%s", i ? " " : "", words->items[i]);
-	return strbuf_detach(&text);
-}
-
-static int save(const struct life *life, const struct life_set *set, const struct held *held,
-		struct error *err)
-{
-	struct conf_change changes[8];
-	size_t count = 0;
-	autofree char *addresses = join_addresses(&held->config);
-	autofree char *servers = join(set->nameservers), *domains = join(set->searchdomains);
-	if (set->ip_add || set->ip_del)
-		changes[count++] = (struct conf_change){ "IP_ADDRESS", addresses };
-	if (set->nameservers)
-		changes[count++] = (struct conf_change){ "NAMESERVER", servers };
-	if (set->searchdomains)
-		changes[count++] = (struct conf_change){ "SEARCHDOMAIN", domains };
-	if (set->hostname)
-		changes[count++] = (struct conf_change){ "HOSTNAME", set->hostname };
-	if (set->name) /* an empty one takes it away */
-		changes[count++] = (struct conf_change){ "NAME", *set->name ? set->name : NULL };
-	if (set->onboot)
-		changes[count++] = (struct conf_change){ "ONBOOT", set->onboot };
+	autofree struct conf_change *lines = xcalloc(changes->count + 1, sizeof(*lines));
 	autofree char *path = ve_config_path(life->host, life->ctid);
+	for (size_t i = 0; i < changes->count; i++) {
+		const char *value = changes->entries[i].value;
+		lines[i] = (struct conf_change){ changes->entries[i].key, *value ? value : NULL };
+	}
 	cleanup_temporary(life->host, life->ctid);
-	if (conf_edit(AT_FDCWD, path, changes, count, err) == 0)
+	if (conf_edit(AT_FDCWD, path, lines, changes->count, err) == 0)
 		return 0;
 	err->kind = ERROR_SAVE;
 	return error_wrap(err, "saving %s", path);
 }
 
+/* Whether there is something to be done in a VE that runs. */
+static bool is_live(const struct life_set *set)
+{
+	return set->ip_add || set->ip_del || set->nameservers || set->searchdomains ||
+	       set->hostname || set->sample;
+}
+
+static void warn_unsaved(const struct life *life, const struct life_set *set, bool running)
+{
+	if (!running || !is_live(set))
+		report_warning(life->report, NULL, "%s, so nothing was changed; --save sets it",
+			       running ? "this is said in the VE's configuration alone"
+				       : "the VE does not run");
+	else
+		report_warning(life->report, NULL,
+			       "this holds until the VE %u stops; --save keeps it", life->ctid);
+}
+
 static int set_held(const struct life *life, const struct life_set *set, struct held *held,
 		    struct error *err)
 {
+	AUTO(conf_release) struct conf changes = CONF_INIT;
 	bool running = held->state.phase == VE_RUNNING;
-	if (change(life, set, &held->config, err) < 0)
+	if (plan(life, set, &held->config, &changes, err) < 0 ||
+	    ve_config_change(life->host, &held->config, &changes, err) < 0)
 		return -1;
 	if (!running && set->ip_add &&
 	    network_check_free(held->config.addresses, held->config.address_count, NULL, err) < 0)
 		return -1;
-	if (running && apply(life, set, held, err) < 0)
+	if (running && is_live(set) && apply(life, set, held, err) < 0)
 		return -1;
 	if (set->save)
-		return save(life, set, held, err);
-	report_warning(life->report, NULL,
-		       running ? "this holds until the VE %u stops; --save keeps it"
-			       : "the VE %u does not run, so nothing was changed; --save sets it",
-		       life->ctid);
+		return save(life, &changes, err);
+	warn_unsaved(life, set, running);
 	return 0;
 }
 

@@ -118,9 +118,10 @@ static int go(const struct life *life, struct held *held, struct start *start, s
 int start_held(const struct life *life, struct held *held, struct error *err)
 {
 	AUTO(start_release) struct start start = START_INIT;
-	if (held->config.disabled) {
+	if (held->config.disabled && !life->force) {
 		error_set(err, ERROR_DISABLED, "the VE %u is disabled", life->ctid);
-		return error_hint(err, "remove DISABLED from %s", held->config.conf.path);
+		return error_hint(err, "\"vzctl set %u --disabled no --save\" enables it",
+				  life->ctid);
 	}
 	if (private_open(life->host, &held->config, &start.area, err) < 0)
 		return -1;

@@ -78,6 +78,8 @@ static void creates_and_quotes(void **state)
 	assert_int_equal(edit("DESCRIPTION", value, &err), 0);
 	assert_int_equal(conf_read(&conf, AT_FDCWD, "101.conf", false, &err), 0);
 	assert_string_equal(conf_get(&conf, "DESCRIPTION"), value);
+	assert_text(
+		"DESCRIPTION=\"a \\\"b\\\" \\\\c \\$d \\`e\\` #f\"\n"); /* nor does a shell do anything */
 }
 
 static void does_not_touch_what_is_broken(void **state)

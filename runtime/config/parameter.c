@@ -1,0 +1,284 @@
+#include "runtime/config/parameter.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/strvec.h"
+#include "runtime/config/ctid.h"
+#include "runtime/config/ve_config.h"
+#include "runtime/net/address.h"
+
+enum {
+	HOSTNAME_LENGTH_MAX = 64,
+	DOMAIN_LENGTH_MAX = 253,
+	TEXT_LENGTH_MAX = 4096,
+	IDS = 65536,
+	PAGE = 4096,
+	BLOCK = 1024
+};
+
+struct parameter {
+	const char *key;
+	bool (*is_good)(const struct parameter *parameter, const char *value);
+	const char *wanted; /* NULL: a number from `least` to `most` */
+	unsigned long least, most;
+	unsigned unit; /* of a resource, bytes; 1: bytes, or how many */
+	bool own;
+};
+
+/* ---- kinds of values ----------------------------------------------------------------------------- */
+
+static bool is_yes_no(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	return !strcmp(value, "yes") || !strcmp(value, "no");
+}
+
+static bool is_number(const struct parameter *parameter, const char *value)
+{
+	errno = 0;
+	unsigned long number = strtoul(value, NULL, 10);
+	return *value && !value[strspn(value, "0123456789")] && !errno &&
+	       number >= parameter->least && number <= parameter->most;
+}
+
+static bool is_ids(const struct parameter *parameter, const char *value)
+{
+	return is_number(parameter, value) && strtoul(value, NULL, 10) % IDS == 0;
+}
+
+static bool is_text(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	for (const char *c = value; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			return false;
+	return strlen(value) <= TEXT_LENGTH_MAX;
+}
+
+static bool is_path(const struct parameter *parameter, const char *value)
+{
+	return *value == '/' && is_text(parameter, value);
+}
+
+static bool is_name(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	return ve_name_check(value, NULL) == 0;
+}
+
+/* hostname(7): labels of letters, digits and "-", with dots between. */
+static bool is_hostname(const struct parameter *parameter, const char *value)
+{
+	size_t length = strlen(value);
+	bool good = length > 0 && length <= HOSTNAME_LENGTH_MAX;
+	(void)parameter;
+	for (const char *label = value; good && label; label = strchr(label, '.')) {
+		label += *label == '.';
+		size_t size = strcspn(label, ".");
+		good = size > 0 && label[0] != '-' && label[size - 1] != '-';
+		for (size_t i = 0; i < size; i++)
+			good &= isalnum((unsigned char)label[i]) || label[i] == '-';
+	}
+	return good;
+}
+
+/* Of a resolver, which is less strict. */
+static bool is_domain(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	for (const char *c = value; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
+			return false;
+	return *value && *value != '-' && *value != '.' && strlen(value) <= DOMAIN_LENGTH_MAX;
+}
+
+static bool is_server(const struct parameter *parameter, const char *value)
+{
+	unsigned char bytes[16];
+	(void)parameter;
+	return inet_pton(AF_INET, value, bytes) == 1 || inet_pton(AF_INET6, value, bytes) == 1;
+}
+
+static bool is_address(const struct parameter *parameter, const char *value)
+{
+	struct address address;
+	(void)parameter;
+	return address_parse(value, &address, NULL) == 0;
+}
+
+/* Each of the words, of which there is at least one. */
+static bool are(bool (*is_good)(const struct parameter *, const char *), const char *value)
+{
+	AUTO(strvec_release) struct strvec words = STRVEC_INIT;
+	strvec_split(&words, value);
+	for (size_t i = 0; i < words.count; i++)
+		if (!is_good(NULL, words.items[i]))
+			return false;
+	return words.count > 0;
+}
+
+static bool are_servers(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	return !strcmp(value, "inherit") || are(is_server, value);
+}
+
+static bool are_domains(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	return !strcmp(value, "inherit") || are(is_domain, value);
+}
+
+static bool are_addresses(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	return !*value || are(is_address, value);
+}
+
+static bool is_layout(const struct parameter *parameter, const char *value)
+{
+	enum ve_layout layout;
+	(void)parameter;
+	return ve_layout_parse(value, &layout, NULL) == 0;
+}
+
+static bool is_digest(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	return strlen(value) == 64 && !value[strspn(value, "0123456789abcdef")];
+}
+
+/* One side of BARRIER:LIMIT: digits, of which some may be behind a point, and a letter. */
+static bool parse_limit(const char *text, size_t length, unsigned unit, uint64_t *ret)
+{
+	static const char letters[] = "BKMGTP";
+	static const uint64_t factors[] = { 1, 1 << 10, 1 << 20, 1 << 30, UINT64_C(1) << 40, PAGE };
+	autofree char *copy = xstrndup(text, length);
+	char *end;
+	if (!strcmp(copy, "unlimited")) {
+		*ret = UINT64_MAX;
+		return true;
+	}
+	if (!isdigit((unsigned char)*copy) ||
+	    strspn(copy, "0123456789.") + (copy[strspn(copy, "0123456789.")] != 0) != length)
+		return false;
+	long double number = strtold(copy, &end);
+	const char *letter = *end ? strchr(letters, toupper((unsigned char)*end)) : NULL;
+	if (*end && !letter)
+		return false;
+	number *= letter ? factors[letter - letters] : unit;
+	/* What no host has is how OpenVZ's tools write that there is none. */
+	*ret = number >= (long double)INT64_MAX ? UINT64_MAX : (uint64_t)number;
+	return true;
+}
+
+bool parameter_limits(const struct parameter *parameter, const char *value, uint64_t *barrier,
+		      uint64_t *limit)
+{
+	const char *colon = strchr(value, ':');
+	size_t first = colon ? (size_t)(colon - value) : strlen(value);
+	const char *second = colon ? colon + 1 : value;
+	return parameter->unit && parse_limit(value, first, parameter->unit, barrier) &&
+	       parse_limit(second, strlen(second), parameter->unit, limit);
+}
+
+static bool is_resource(const struct parameter *parameter, const char *value)
+{
+	uint64_t barrier, limit;
+	return parameter_limits(parameter, value, &barrier, &limit);
+}
+
+/* ---- the rows ----------------------------------------------------------------------------------- */
+
+#define YES_NO is_yes_no, "yes or no"
+#define TEXT is_text, "a line of at most 4096 characters"
+#define PATH is_path, "an absolute path"
+#define RESOURCE                                                                            \
+	is_resource, "BARRIER:LIMIT, numbers to which T, G, M, K, P or B may be added, or " \
+		     "\"unlimited\""
+
+static const struct parameter parameters[] = {
+	{ "ONBOOT", YES_NO },
+	{ "BOOTORDER", is_number, .most = INT_MAX },
+	{ "DISABLED", YES_NO },
+	{ "STOP_TIMEOUT", is_number, .most = 86400 },
+	{ "NAMESERVER", are_servers, "IP addresses, or \"inherit\" for those of the host" },
+	{ "SEARCHDOMAIN", are_domains, "names of domains, or \"inherit\" for those of the host" },
+	{ "ORIGIN_SAMPLE", TEXT },
+
+	{ "DESCRIPTION", TEXT, .own = true },
+	{ "NAME", is_name, "letters, digits, \".\", \"_\" and \"-\", and no number", .own = true },
+	{ "HOSTNAME", is_hostname, "labels of letters, digits and \"-\" with dots between",
+	  .own = true },
+	{ "IP_ADDRESS", are_addresses, "IP addresses", .own = true },
+	{ "OSTEMPLATE", TEXT, .own = true },
+	{ "TEMPLATES", TEXT, .own = true },
+	{ "VE_PRIVATE", PATH, .own = true },
+	{ "VE_ROOT", PATH, .own = true },
+	{ "VE_LAYOUT", is_layout, "overlay or simfs", .own = true },
+	{ "VE_LAYER", is_digest, "a SHA-256 digest", .own = true },
+	{ "VE_IDS_SHIFTED", YES_NO, .own = true },
+	{ "LOCAL_UID", is_ids, "a multiple of 65536", .most = UINT_MAX - IDS, .own = true },
+	{ "LOCAL_GID", is_ids, "a multiple of 65536", .most = UINT_MAX - IDS, .own = true },
+	{ "BUNDLED_INIT", YES_NO, .own = true },
+
+	{ "NUMPROC", RESOURCE, .unit = 1 },
+	{ "AVNUMPROC", RESOURCE, .unit = 1 },
+	{ "NUMFILE", RESOURCE, .unit = 1 },
+	{ "NUMFLOCK", RESOURCE, .unit = 1 },
+	{ "NUMPTY", RESOURCE, .unit = 1 },
+	{ "NUMSIGINFO", RESOURCE, .unit = 1 },
+	{ "NUMTCPSOCK", RESOURCE, .unit = 1 },
+	{ "NUMOTHERSOCK", RESOURCE, .unit = 1 },
+	{ "NUMIPTENT", RESOURCE, .unit = 1 },
+	{ "KMEMSIZE", RESOURCE, .unit = 1 },
+	{ "DCACHESIZE", RESOURCE, .unit = 1 },
+	{ "TCPSNDBUF", RESOURCE, .unit = 1 },
+	{ "TCPRCVBUF", RESOURCE, .unit = 1 },
+	{ "OTHERSOCKBUF", RESOURCE, .unit = 1 },
+	{ "DGRAMRCVBUF", RESOURCE, .unit = 1 },
+	{ "PRIVVMPAGES", RESOURCE, .unit = PAGE },
+	{ "VMGUARPAGES", RESOURCE, .unit = PAGE },
+	{ "OOMGUARPAGES", RESOURCE, .unit = PAGE },
+	{ "PHYSPAGES", RESOURCE, .unit = PAGE },
+	{ "SWAPPAGES", RESOURCE, .unit = PAGE },
+	{ "SHMPAGES", RESOURCE, .unit = PAGE },
+	{ "LOCKEDPAGES", RESOURCE, .unit = PAGE },
+	{ "DISKSPACE", RESOURCE, .unit = BLOCK },
+	{ "DISKINODES", RESOURCE, .unit = 1 },
+	{ "QUOTATIME", is_number, .most = INT_MAX },
+	{ "CPUUNITS", is_number, .least = 8, .most = 500000 },
+};
+
+const struct parameter *parameter_find(const char *key)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(*parameters); i++)
+		if (!strcmp(parameters[i].key, key))
+			return &parameters[i];
+	return NULL;
+}
+
+bool parameter_is_own(const struct parameter *parameter)
+{
+	return parameter->own;
+}
+
+int parameter_check(const struct parameter *parameter, const char *name, const char *value,
+		    struct error *err)
+{
+	if (parameter->is_good(parameter, value))
+		return 0;
+	if (parameter->wanted)
+		return error_set(err, ERROR_VALUE, "%s cannot be \"%s\": it is %s", name, value,
+				 parameter->wanted);
+	return error_set(err, ERROR_VALUE, "%s cannot be \"%s\": it is a number from %lu to %lu",
+			 name, value, parameter->least, parameter->most);
+}
