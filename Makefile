@@ -45,12 +45,13 @@ endif
 LIBS := $(shell pkg-config --libs $(PKGS)) -ldb-5.3 -lpthread
 
 # The program itself; everything else of a folder is a layer.
-MAINS := vzpkg/main.c vzpkg/app.c vzpkg/exit_code.c runtime/vzctl.c runtime/vzlist.c
+MAINS := vzpkg/main.c vzpkg/app.c vzpkg/exit_code.c runtime/vzctl.c runtime/vzlist.c \
+	runtime/vzcfgvalidate.c
 layer_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 layer_lib = $(B)/lib/$(subst /,-,$(1)).a
 OBJ = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
-PROGRAMS := $(B)/bin/vzpkg $(B)/bin/vzctl $(B)/bin/vzlist
+PROGRAMS := $(B)/bin/vzpkg $(B)/bin/vzctl $(B)/bin/vzlist $(B)/bin/vzcfgvalidate
 INIT := $(B)/libexec/vzpkg/vzinit
 MONITOR := $(B)/libexec/vzpkg/vzmonitor
 POLICY := $(B)/libexec/vzpkg/policy-rc.d
@@ -89,6 +90,10 @@ $(B)/bin/vzctl: $(call OBJ,runtime/vzctl.c $(filter-out $(LIST_SRC),$(wildcard r
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $(B)/bin/vzlist: $(call OBJ,$(LIST_SRC)) $(RUNTIME_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+
+$(B)/bin/vzcfgvalidate: $(call OBJ,runtime/vzcfgvalidate.c) $(RUNTIME_ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
@@ -175,7 +180,7 @@ deps:
 
 # ---- installing ------------------------------------------------------------------------------
 # SYSCONFDIR= and UNITDIR= are set by packages; without them /etc and systemd are left alone.
-COMPLETIONS := $(foreach program,vzpkg vzctl vzlist,$(B)/completion/bash/$(program) \
+COMPLETIONS := $(foreach program,vzpkg vzctl vzlist vzcfgvalidate,$(B)/completion/bash/$(program) \
 	$(B)/completion/zsh/_$(program) $(B)/completion/fish/$(program).fish)
 
 completions: $(COMPLETIONS)
@@ -192,7 +197,7 @@ $(B)/completion/fish/%.fish: $(B)/bin/%
 	@mkdir -p $(@D)
 	$< --completion fish > $@
 
-MAN := vzpkg.8 vzctl.8 vzlist.8 vz.conf.5
+MAN := vzpkg.8 vzctl.8 vzlist.8 vzcfgvalidate.8 vz.conf.5
 ROOT = $(DESTDIR)$(PREFIX)
 
 install: all completions
@@ -200,7 +205,7 @@ install: all completions
 	install -m 0755 $(PROGRAMS) $(ROOT)/sbin/
 	install -m 0755 $(INIT) $(MONITOR) $(POLICY) runtime/service/vzhost $(ROOT)/libexec/vzpkg/
 	cp -R --preserve=mode templates runtime/conf $(ROOT)/share/vzpkg/
-	install -D -m 0644 -t $(ROOT)/share/bash-completion/completions $(filter %bash/vzpkg %bash/vzctl %bash/vzlist,$(COMPLETIONS))
+	install -D -m 0644 -t $(ROOT)/share/bash-completion/completions $(filter $(B)/completion/bash/%,$(COMPLETIONS))
 	install -D -m 0644 -t $(ROOT)/share/zsh/vendor-completions $(filter $(B)/completion/zsh/%,$(COMPLETIONS))
 	install -D -m 0644 -t $(ROOT)/share/fish/vendor_completions.d $(filter %.fish,$(COMPLETIONS))
 	for page in $(MAN); do \

@@ -119,28 +119,54 @@ static int parse_line(struct conf *conf, struct reader *reader, struct error *er
 	return 0;
 }
 
+/* The next line, without its end; false if there is none. */
+static bool next_line(struct reader *reader, const char **at, const char *end)
+{
+	if (*at >= end)
+		return false;
+	const char *newline = memchr(*at, '\n', (size_t)(end - *at));
+	reader->at = reader->start = *at;
+	reader->end = newline ?: end;
+	reader->line++;
+	*at = reader->end + 1;
+	return true;
+}
+
+static int take_line(struct conf *conf, struct reader *reader, struct error *err)
+{
+	if (memchr(reader->at, '\0', (size_t)(reader->end - reader->at)))
+		return mistake(reader, "the line holds a NUL byte", err);
+	if (reader->end > reader->at && reader->end[-1] == '\r')
+		reader->end--;
+	return parse_line(conf, reader, err);
+}
+
 int conf_parse(struct conf *conf, const char *name, const char *text, size_t length,
 	       struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf value = STRBUF_INIT;
 	struct reader reader = { .name = name, .value = &value };
-	const char *end = text + length;
+	const char *at = text;
 
-	for (const char *at = text; at < end; at = reader.end + 1) {
-		const char *newline = memchr(at, '\n', (size_t)(end - at));
-		reader.at = reader.start = at;
-		reader.end = newline ?: end;
-		reader.line++;
-		if (memchr(at, '\0', (size_t)(reader.end - at)))
-			return mistake(&reader, "the line holds a NUL byte", err);
-		const char *line_end = reader.end;
-		if (line_end > at && line_end[-1] == '\r')
-			reader.end--;
-		if (parse_line(conf, &reader, err) < 0)
+	while (next_line(&reader, &at, text + length))
+		if (take_line(conf, &reader, err) < 0)
 			return -1;
-		reader.end = line_end;
-	}
 	return 0;
+}
+
+void conf_parse_all(struct conf *conf, const char *name, const char *text, size_t length,
+		    void (*mistaken)(unsigned line, const struct error *why, void *data),
+		    void *data)
+{
+	AUTO(strbuf_release) struct strbuf value = STRBUF_INIT;
+	struct reader reader = { .name = name, .value = &value };
+	const char *at = text;
+
+	while (next_line(&reader, &at, text + length)) {
+		AUTO(error_clear) struct error why = ERROR_INIT;
+		if (take_line(conf, &reader, &why) < 0)
+			mistaken(reader.line, &why, data);
+	}
 }
 
 int conf_read(struct conf *conf, int dirfd, const char *path, bool optional, struct error *err)

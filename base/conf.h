@@ -32,6 +32,11 @@ int conf_read(struct conf *conf, int dirfd, const char *path, bool optional, str
 int conf_parse(struct conf *conf, const char *name, const char *text, size_t length,
 	       struct error *err);
 
+/* The same, and lines with a mistake are only told about: for who wants to know all of them. */
+void conf_parse_all(struct conf *conf, const char *name, const char *text, size_t length,
+		    void (*mistaken)(unsigned line, const struct error *why, void *data),
+		    void *data);
+
 /* The value, or NULL. */
 const char *conf_get(const struct conf *conf, const char *key);
 const char *conf_get_default(const struct conf *conf, const char *key, const char *otherwise);
