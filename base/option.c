@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,13 @@ static int set_number(const struct option_row *row, const char *value, struct er
 	return 0;
 }
 
+static const char *take_secret(const char *value)
+{
+	const char *copy = xstrdup(value);
+	memset((char *)(uintptr_t)value, '*', strlen(value));
+	return copy;
+}
+
 static int set(const struct option_row *row, const char *value, struct error *err)
 {
 	switch (row->type) {
@@ -60,6 +68,9 @@ static int set(const struct option_row *row, const char *value, struct error *er
 		return 0;
 	case OPTION_NUMBER:
 		return set_number(row, value, err);
+	case OPTION_SECRET:
+		*(const char **)row->target = take_secret(value);
+		return 0;
 	case OPTION_LIST:
 		strvec_push(row->target, value);
 		return 0;

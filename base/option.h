@@ -15,6 +15,7 @@ enum option_type {
 	OPTION_STRING, /* const char **: borrowed from argv */
 	OPTION_NUMBER, /* unsigned *: decimal */
 	OPTION_LIST, /* struct strvec *: each use appends */
+	OPTION_SECRET, /* const char **: a copy, never freed; in argv, which ps(1) shows, it is covered */
 };
 
 struct option_row {

@@ -227,6 +227,8 @@ static int run(const struct call *call, struct command_result *result, struct er
 		if (found < 0)
 			return -1;
 	}
+	if (call->command->prepare && call->command->prepare(&call->operands, err) < 0)
+		return -1;
 	return call->command->run(&vzctl, ctid, &call->operands, result, err);
 }
 

@@ -41,6 +41,8 @@ struct command {
 	const char *summary;
 	const struct option_row *options; /* its own; may be NULL */
 	unsigned flags;
+	/* Once, before run(), which may be for several VEs: reads what is to be read from standard input. May be NULL. */
+	int (*prepare)(const struct strvec *operands, struct error *err);
 	int (*run)(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
 		   struct command_result *ret, struct error *err);
 };

@@ -1,10 +1,15 @@
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/cleanup.h"
+#include "runtime/access/password.h"
+#include "runtime/cmd/ask.h"
 #include "runtime/cmd/command.h"
 #include "runtime/config/parameter.h"
 #include "runtime/life/life.h"
 
 static struct strvec ip_add, ip_del, nameservers, searchdomains;
-static const char *hostname, *name, *sample;
+static const char *hostname, *name, *sample, *userpasswd;
 static bool save;
 
 /* What is said in CTID.conf and means nothing to a VE that runs. */
@@ -39,6 +44,8 @@ static const struct option_row options[] = {
 	  "what it has to shut down before it is killed" },
 	{ "applyconfig", 0, OPTION_STRING, &sample, "SAMPLE",
 	  "all that ve-SAMPLE.conf-sample says, but for what is this VE's own" },
+	{ "userpasswd", 0, OPTION_SECRET, &userpasswd, "USER[:PASSWORD]",
+	  "the password of a user in it; without one here, it is asked for" },
 	{ "save", 0, OPTION_FLAG, &save, NULL, "keep this in its configuration" },
 	{ NULL },
 };
@@ -64,6 +71,39 @@ static int take_kept(struct conf *ret, struct error *err)
 	return 0;
 }
 
+static int prepare(const struct strvec *operands, struct error *err)
+{
+	(void)operands;
+	if (!userpasswd)
+		return 0;
+	if (*userpasswd && !strchr(userpasswd, ':')) {
+		autofree char *password = NULL;
+		autofree char *prompt = xasprintf("Password of %s: ", userpasswd);
+		if (ask_secret(prompt, &password, err) < 0)
+			return -1;
+		userpasswd = xasprintf("%s:%s", userpasswd, password);
+	}
+	return password_check(userpasswd, err);
+}
+
+/* By the VE's own programs, which no configuration knows of. */
+static int set_password(const struct vzctl *vzctl, unsigned ctid, struct error *err)
+{
+	const struct visit_spec visit = {
+		.host = &vzctl->host,
+		.ctid = ctid,
+		.timeout_s = vzctl->timeout_s,
+		.report = vzctl->report,
+	};
+	if (!userpasswd)
+		return 0;
+	if (password_set(&visit, userpasswd, err) < 0)
+		return -1;
+	report_info(vzctl->report, "VE %u: the password of %.*s is set", ctid,
+		    (int)strcspn(userpasswd, ":"), userpasswd);
+	return 0;
+}
+
 static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
 	       struct command_result *ret, struct error *err)
 {
@@ -85,14 +125,19 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.kept = &settings,
 		.save = save,
 	};
-	if (!set.ip_add && !set.ip_del && !set.nameservers && !set.searchdomains && !hostname &&
-	    !name && !sample && !settings.count) {
+	bool settings_given = set.ip_add || set.ip_del || set.nameservers || set.searchdomains ||
+			      hostname || name || sample || settings.count;
+	if (!settings_given && !userpasswd) {
 		error_set(err, ERROR_USAGE, "nothing to set is given");
 		return error_hint(err, "\"vzctl set --help\" shows what there is");
 	}
-	if (life_set(&life, &set, err) < 0)
+	if (settings_given) {
+		if (life_set(&life, &set, err) < 0)
+			return -1;
+		report_info(vzctl->report, save ? "VE %u: saved" : "VE %u: set", ctid);
+	}
+	if (set_password(vzctl, ctid, err) < 0)
 		return -1;
-	report_info(vzctl->report, save ? "VE %u: saved" : "VE %u: set", ctid);
 	ret->json = json_pack("{s:i, s:b}", "ctid", (int)ctid, "saved", save);
 	return 0;
 }
@@ -102,5 +147,6 @@ const struct command command_set = {
 	.operands = "",
 	.summary = "Changes a VE's settings",
 	.options = options,
+	.prepare = prepare,
 	.run = run,
 };

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -11,13 +12,14 @@
 #include "base/strbuf.h"
 
 static bool flag, other;
-static const char *text;
+static const char *text, *secret;
 static unsigned number;
 static struct strvec list;
 
 static const struct option_row table[] = {
 	{ "flag", 'f', OPTION_FLAG, &flag, NULL, "a flag" },
 	{ "text", 't', OPTION_STRING, &text, "TEXT", "a text" },
+	{ "secret", 's', OPTION_SECRET, &secret, "TEXT", "not to be seen" },
 	{ "hidden", 0, OPTION_STRING, &text, "TEXT", NULL },
 	{ NULL },
 };
@@ -45,6 +47,27 @@ static int parse(char **argv, struct strvec *operands, struct error *err)
 	while (argv[argc])
 		argc++;
 	return options_parse(table, common, argc, argv, operands, err);
+}
+
+/* What ps(1) shows is the memory that argv points to. */
+static void secrets_are_covered(void **state)
+{
+	char apart[] = "root:apart", joined[] = "--secret=root:joined", letter[] = "-sroot:letter";
+	char option[] = "--secret";
+	AUTO(strvec_release) struct strvec operands = STRVEC_INIT;
+	(void)state;
+	assert_int_equal(parse((char *[]){ option, apart, NULL }, &operands, NULL), 0);
+	assert_string_equal(secret, "root:apart");
+	assert_string_equal(apart, "**********");
+	free((char *)(uintptr_t)secret);
+	assert_int_equal(parse((char *[]){ joined, NULL }, &operands, NULL), 0);
+	assert_string_equal(secret, "root:joined");
+	assert_string_equal(joined, "--secret=***********");
+	free((char *)(uintptr_t)secret);
+	assert_int_equal(parse((char *[]){ letter, NULL }, &operands, NULL), 0);
+	assert_string_equal(letter, "-s***********");
+	free((char *)(uintptr_t)secret);
+	assert_int_equal(operands.count, 0);
 }
 
 #define ARGS(...) ((char **)(const char *[]){ __VA_ARGS__, NULL })
@@ -147,8 +170,9 @@ static void help(void **state)
 	(void)state;
 	AUTO(strbuf_release) struct strbuf out = STRBUF_INIT;
 	options_help(table, &out);
-	assert_string_equal(out.text, "  -f, --flag       a flag\n"
-				      "  -t, --text TEXT  a text\n");
+	assert_string_equal(out.text, "  -f, --flag         a flag\n"
+				      "  -t, --text TEXT    a text\n"
+				      "  -s, --secret TEXT  not to be seen\n");
 }
 
 static void nearest(void **state)
@@ -169,7 +193,7 @@ int main(void)
 		cmocka_unit_test_setup(forms, reset),   cmocka_unit_test_setup(letters, reset),
 		cmocka_unit_test_setup(wrong, reset),   cmocka_unit_test_setup(help, reset),
 		cmocka_unit_test_setup(hints, reset),   cmocka_unit_test_setup(one_table, reset),
-		cmocka_unit_test_setup(nearest, reset),
+		cmocka_unit_test_setup(nearest, reset), cmocka_unit_test(secrets_are_covered),
 	};
 	int ret = cmocka_run_group_tests(tests, NULL, NULL);
 	strvec_release(&list);
