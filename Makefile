@@ -20,7 +20,7 @@ LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/ar
 	vzpkg/install vzpkg/fleet
 
 PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext \
-	libxml-2.0 rpm modulemd-2.0 liblzma zlib
+	libxml-2.0 rpm sqlite3 modulemd-2.0 liblzma zlib
 CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -include base/banned.h \
 	$(shell pkg-config --cflags $(PKGS))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \

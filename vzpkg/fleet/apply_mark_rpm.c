@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "vzpkg/fleet/apply_mark.h"
 #include "vzpkg/fleet/share_rpm.h"
+#include "vzpkg/metadata/installed.h"
 #include "vzpkg/metadata/yumdb.h"
 
 /* Of a VE, looked for from outside; -1: it has none. */
@@ -19,6 +20,12 @@ static int look_for(struct applier *applier, const char *path, uint64_t flags)
 	int tree = visit_tree(applier->visit, &ignored);
 
 	return tree < 0 ? -1 : open_in_root(tree, path, O_PATH | flags, 0);
+}
+
+/* What has come as a dependency. */
+static bool is_asked_now(const struct apply_job *job, const struct installed_package *package)
+{
+	return package->automatic && job->asked && strvec_contains(job->asked, package->name);
 }
 
 /* ---- yum ----------------------------------------------------------------------------------------------------------------------- */
@@ -100,9 +107,9 @@ static int list_marks(const struct applier *applier, struct yum_marks *marks, st
 		    mark_new(applier, &job->plan->packages[change->package], marks, err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; job->asked && i < installed->count; i++) {
+	for (size_t i = 0; i < installed->count; i++) {
 		const struct installed_package *package = &installed->packages[i];
-		if (package->automatic && strvec_contains(job->asked, package->name))
+		if (is_asked_now(job, package))
 			add_mark(marks, package->name, package->version, package->arch,
 				 YUMDB_ASKED);
 	}
@@ -207,44 +214,60 @@ static const struct dnf *find_dnf(struct applier *applier)
 	return strstr(target, "dnf5") ? &dnf5 : &dnf4;
 }
 
+static void push_package(struct strvec *argv, const char *name, const char *version,
+			 const char *arch)
+{
+	const char *colon = strchr(version, ':');
+
+	strvec_pushf(argv, "%s-%s.%s", name, colon ? colon + 1 : version, arch);
+}
+
 static void list_new(const struct apply_job *job, bool automatic, struct strvec *argv)
 {
 	for (size_t i = 0; i < job->difference->count; i++) {
 		const struct package_change *change = &job->difference->changes[i];
 		const struct plan_package *package =
 			change->kind == CHANGE_ADD ? &job->plan->packages[change->package] : NULL;
-		if (!package || package->automatic != automatic)
-			continue;
-		const char *colon = strchr(package->version, ':');
-		strvec_pushf(argv, "%s-%s.%s", package->name, colon ? colon + 1 : package->version,
-			     package->arch);
+		if (package && package->automatic == automatic)
+			push_package(argv, package->name, package->version, package->arch);
 	}
 }
 
-static int run_dnf(struct applier *applier, const char *words, bool automatic, struct error *err)
+static int run_dnf(struct applier *applier, struct strvec *argv, size_t words, struct error *err)
 {
-	AUTO(strvec_release) struct strvec argv = STRVEC_INIT;
-	struct applier_command command = { .what = "marking packages for dnf", .script = -1 };
+	struct applier_command command = {
+		.what = "marking packages for dnf",
+		.argv = (const char *const *)argv->items,
+		.script = -1,
+	};
 
-	strvec_split(&argv, words);
-	size_t count = argv.count;
-	list_new(applier->job, automatic, &argv);
-	if (argv.count == count)
+	if (argv->count == words)
 		return 0;
-	command.argv = (const char *const *)argv.items;
 	applier->result->changed = true;
 	return applier_run(applier, &command, err);
 }
 
 static int mark_for_dnf(struct applier *applier, struct error *err)
 {
+	AUTO(strvec_release) struct strvec asked = STRVEC_INIT, dependencies = STRVEC_INIT;
 	const struct dnf *dnf = find_dnf(applier);
 
 	if (!dnf)
 		return 0;
-	if (run_dnf(applier, dnf->asked, false, err) < 0)
+	strvec_split(&asked, dnf->asked);
+	strvec_split(&dependencies, dnf->dependency);
+	size_t asked_words = asked.count, dependency_words = dependencies.count;
+	list_new(applier->job, false, &asked);
+	list_new(applier->job, true, &dependencies);
+	for (size_t i = 0; i < applier->job->expected->installed.count; i++) {
+		const struct installed_package *package =
+			&applier->job->expected->installed.packages[i];
+		if (is_asked_now(applier->job, package))
+			push_package(&asked, package->name, package->version, package->arch);
+	}
+	if (run_dnf(applier, &asked, asked_words, err) < 0)
 		return -1;
-	return run_dnf(applier, dnf->dependency, true, err);
+	return run_dnf(applier, &dependencies, dependency_words, err);
 }
 
 /* -------------------------------------------------------------------------------------------------------------------------------- */

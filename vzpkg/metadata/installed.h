@@ -15,7 +15,7 @@ struct installed_package {
 	char *name, *version, *arch;
 	struct digest digest; /* of the package file; of no kind: not known */
 	bool essential; /* deb: or Protected: its administrator may not remove it just so */
-	bool automatic; /* it came as a dependency, and nobody has asked for it: apt knows that, and yum of what it has installed itself */
+	bool automatic; /* it came as a dependency, and nobody has asked for it: apt knows that, and yum and dnf of what they have installed themselves */
 	bool asked; /* somebody has asked for it. Of rpm packages often neither is known */
 	bool held; /* its administrator wants it to stay as it is (dpkg's "hold") */
 	char signer[41]; /* fingerprint of the key that signed it; "": not known */

@@ -278,8 +278,8 @@ static int dump_prepare(void *data, struct error *err)
 
 /* ---- here: from lines to a set ----------------------------------------------------------------------------------- */
 
-static int add_package(struct installed_builder *builder, const struct yumdb *yumdb, char *words,
-		       struct error *err)
+static int add_package(struct installed_builder *builder, const struct rpm_reasons *reasons,
+		       char *words, struct error *err)
 {
 	char *rest = words;
 	const char *name = strsep(&rest, "\t"), *version = strsep(&rest, "\t");
@@ -295,8 +295,8 @@ static int add_package(struct installed_builder *builder, const struct yumdb *yu
 				 "a package has no name, version or architecture that can be one");
 	if (builder->packages.count == INSTALLED_PACKAGES_MAX)
 		return error_set(err, ERROR_PACKAGES, "it has too many packages");
-	if (yumdb)
-		yumdb_mark(yumdb, &package);
+	if (reasons)
+		rpm_reasons_mark(reasons, &package);
 	installed_builder_add(builder, &package);
 	return 0;
 }
@@ -309,10 +309,10 @@ static void add_reason(struct installed_builder *builder)
 
 	if (package->automatic || package->asked)
 		strbuf_addf(&builder->text, "%c%s\n", INSTALLED_RPM_REASON,
-			    package->automatic ? YUMDB_DEPENDENCY : YUMDB_ASKED);
+			    package->automatic ? "dep" : "user");
 }
 
-int installed_rpm_parse(const char *text, size_t length, const struct yumdb *yumdb,
+int installed_rpm_parse(const char *text, size_t length, const struct rpm_reasons *reasons,
 			struct installed_builder *builder, struct error *err)
 {
 	static const char tags[] = { INSTALLED_RPM_PACKAGE,     INSTALLED_RPM_PROVIDES,
@@ -331,7 +331,7 @@ int installed_rpm_parse(const char *text, size_t length, const struct yumdb *yum
 		autofree char *words = *line == INSTALLED_RPM_PACKAGE
 					       ? xstrndup(line + 1, (size_t)(newline - line - 1))
 					       : NULL;
-		if (words && add_package(builder, yumdb, words, err) < 0)
+		if (words && add_package(builder, reasons, words, err) < 0)
 			return -1;
 		if (!builder->packages.count)
 			return error_set(err, ERROR_PACKAGES,
@@ -363,10 +363,10 @@ int installed_read_rpm(int tree, struct installed_set *ret, struct error *err)
 	AUTO(installed_builder_release)
 	struct installed_builder builder = INSTALLED_BUILDER_INIT;
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	AUTO(yumdb_release) struct yumdb yumdb = YUMDB_INIT;
+	AUTO(rpm_reasons_release) struct rpm_reasons reasons = RPM_REASONS_INIT;
 	struct dump dump = { .database = &database, .text = STRBUF_INIT };
 
-	if (find_database(tree, &database, err) < 0 || yumdb_read(tree, &yumdb, err) < 0)
+	if (find_database(tree, &database, err) < 0 || rpm_reasons_read(tree, &reasons, err) < 0)
 		return -1;
 	const struct jail_file files[] = {
 		{ database.kind->file, database.fd },
@@ -384,27 +384,9 @@ int installed_read_rpm(int tree, struct installed_set *ret, struct error *err)
 		.data = &dump,
 	};
 	if (jail_run(&jail, &text, err) < 0 ||
-	    installed_rpm_parse(text.text, text.length, &yumdb, &builder, err) < 0)
+	    installed_rpm_parse(text.text, text.length, &reasons, &builder, err) < 0)
 		return about(&database, err);
 	installed_builder_finish(&builder, PACKAGE_RPM, ret);
-	return 0;
-}
-
-static void hash_list(const struct strvec *list, struct hasher *hasher)
-{
-	for (size_t i = 0; i < list->count; i++)
-		hasher_update(hasher, list->items[i], strlen(list->items[i]) + 1);
-	hasher_update(hasher, "", 1);
-}
-
-static int hash_reasons(int tree, struct hasher *hasher, struct error *err)
-{
-	AUTO(yumdb_release) struct yumdb yumdb = YUMDB_INIT;
-
-	if (yumdb_read(tree, &yumdb, err) < 0)
-		return -1;
-	hash_list(&yumdb.dependencies, hasher);
-	hash_list(&yumdb.asked, hasher);
 	return 0;
 }
 
@@ -418,5 +400,5 @@ int installed_hash_rpm(int tree, struct hasher *hasher, struct error *err)
 	if (database.more_path &&
 	    installed_hash_file(tree, database.more_path, FILE_MAX, hasher, err) < 0)
 		return -1;
-	return hash_reasons(tree, hasher, err);
+	return rpm_reasons_hash(tree, hasher, err);
 }

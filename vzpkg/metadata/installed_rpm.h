@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "vzpkg/metadata/installed_read.h"
-#include "vzpkg/metadata/yumdb.h"
+#include "vzpkg/metadata/rpm_reasons.h"
 
 enum {
 	INSTALLED_RPM_PACKAGE = 'P', /* NAME <TAB> EVR <TAB> ARCH: the first line */
@@ -26,6 +26,6 @@ enum {
 /* Writes the record of one package to a descriptor. */
 int installed_rpm_dump(Header header, int output, struct error *err);
 
-/* Records one after the other, which may be anything. `yumdb`: NULL if nothing is known of reasons. */
-int installed_rpm_parse(const char *text, size_t length, const struct yumdb *yumdb,
+/* Records one after the other, which may be anything. `reasons`: NULL if none are known. */
+int installed_rpm_parse(const char *text, size_t length, const struct rpm_reasons *reasons,
 			struct installed_builder *builder, struct error *err);

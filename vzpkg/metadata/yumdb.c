@@ -1,3 +1,5 @@
+#include "vzpkg/metadata/yumdb.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 #include "base/file.h"
 #include "base/strbuf.h"
 #include "vzpkg/metadata/installed_read.h"
-#include "vzpkg/metadata/yumdb.h"
+#include "vzpkg/metadata/rpm_reasons.h"
 
 enum {
 	FOLDERS_MAX = 1000, /* of first letters */
@@ -17,12 +19,6 @@ enum {
 	REASON_MAX = 100, /* bytes */
 	ID_LENGTH = 40,
 };
-
-void yumdb_release(struct yumdb *yumdb)
-{
-	strvec_release(&yumdb->dependencies);
-	strvec_release(&yumdb->asked);
-}
 
 char *yumdb_package(const char *name, const char *version, const char *arch)
 {
@@ -60,7 +56,7 @@ static int list_folder(int tree, const char *path, size_t limit, struct strvec *
 	return 0;
 }
 
-static void take_entry(int tree, const char *folder, const char *entry, struct yumdb *ret)
+static void take_entry(int tree, const char *folder, const char *entry, struct rpm_reasons *ret)
 {
 	AUTO(strbuf_release) struct strbuf reason = STRBUF_INIT;
 	autofree char *path = xasprintf("%s/%s/reason", folder, entry);
@@ -76,7 +72,7 @@ static void take_entry(int tree, const char *folder, const char *entry, struct y
 		strvec_push(&ret->asked, package);
 }
 
-int yumdb_read(int tree, struct yumdb *ret, struct error *err)
+int yumdb_read(int tree, struct rpm_reasons *ret, struct error *err)
 {
 	AUTO(strvec_release) struct strvec letters = STRVEC_INIT;
 
@@ -90,29 +86,5 @@ int yumdb_read(int tree, struct yumdb *ret, struct error *err)
 		for (size_t e = 0; e < entries.count; e++)
 			take_entry(tree, folder, entries.items[e], ret);
 	}
-	strvec_sort(&ret->dependencies);
-	strvec_sort(&ret->asked);
 	return 0;
-}
-
-/* ---- using ------------------------------------------------------------------------------------------------------- */
-
-static int by_text(const void *key, const void *item)
-{
-	return strcmp(key, *(char *const *)item);
-}
-
-static bool is_listed(const struct strvec *list, const char *package)
-{
-	return list->count &&
-	       bsearch(package, list->items, list->count, sizeof(*list->items), by_text);
-}
-
-void yumdb_mark(const struct yumdb *yumdb, struct installed_package *package)
-{
-	autofree char *entry = yumdb_package(package->name, package->version, package->arch);
-
-	/* What yum has left behind of another file of this version may say otherwise: what was asked for stays. */
-	package->asked = is_listed(&yumdb->asked, entry);
-	package->automatic = !package->asked && is_listed(&yumdb->dependencies, entry);
 }

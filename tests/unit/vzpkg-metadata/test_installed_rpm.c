@@ -14,6 +14,7 @@
 #include <rpm/rpmts.h>
 #include <solv/pool.h>
 #include <solv/repo.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include "vzpkg/metadata/installed.h"
 #include "vzpkg/metadata/installed_repo.h"
 #include "vzpkg/metadata/installed_rpm.h"
+#include "vzpkg/metadata/yumdb.h"
 
 #define RPM "var/lib/rpm"
 
@@ -322,6 +324,56 @@ static void test_reasons(void **state)
 	expect_both();
 }
 
+#define HISTORY "var/lib/dnf/history.sqlite"
+
+static void tell(sqlite3 *db, const char *sql)
+{
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* What dnf said last counts, in transactions that have succeeded; what it has removed it knows nothing of. */
+static void test_dnf(void **state)
+{
+	struct digest before, after;
+	sqlite3 *db;
+
+	(void)state;
+	autofree char *path = xasprintf("%s/" HISTORY, folder);
+	autoclose int dir = dir_open(tree, "var/lib/dnf", true, 0755, NULL);
+	write_bdb(RPM "/Packages");
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	tell(db, "PRAGMA journal_mode = WAL; CREATE TABLE other (id)");
+	expect_both();
+	tell(db,
+	     "CREATE TABLE trans (id INTEGER PRIMARY KEY, state INTEGER);"
+	     "CREATE TABLE rpm (item_id INTEGER, name TEXT, arch TEXT);"
+	     "CREATE TABLE trans_item (id INTEGER PRIMARY KEY, trans_id INTEGER, item_id INTEGER,"
+	     " action INTEGER, reason INTEGER);"
+	     "INSERT INTO trans VALUES (1, 1), (2, 1), (3, 2);"
+	     "INSERT INTO rpm VALUES (1, 'bash', 'x86_64'), (2, 'zlib', 'x86_64'),"
+	     " (3, 'zlib', 'i686'), (4, 'ba' || char(10) || 'sh', 'x86_64');"
+	     "INSERT INTO trans_item VALUES (1, 1, 1, 1, 1), (2, 1, 2, 1, 4), (3, 1, 3, 1, 2),"
+	     " (4, 1, 4, 1, 1), (5, 2, 1, 6, 2), (6, 2, 1, 7, 1), (7, 3, 1, 1, 1)");
+	expect_reasons(BASH "yuser\n" REST("bash") ZLIB "ydep\n" REST("zlib"));
+	assert_int_equal(installed_fingerprint(tree, PACKAGE_RPM, &before, NULL), 0);
+	tell(db, "INSERT INTO trans_item VALUES (8, 2, 1, 8, 2)");
+	expect_reasons(BASH REST("bash") ZLIB "ydep\n" REST("zlib"));
+	assert_int_equal(installed_fingerprint(tree, PACKAGE_RPM, &after, NULL), 0);
+	assert_false(digest_equal(&before, &after));
+	sqlite3_close(db);
+	expect_reasons(BASH REST("bash") ZLIB "ydep\n" REST("zlib"));
+
+	assert_int_equal(file_write_atomic(dir, "history.sqlite", 0644,
+					   "rubbish, and more than "
+					   "that",
+					   27, NULL),
+			 0);
+	expect_broken("/" HISTORY ": ");
+	assert_int_equal(unlinkat(dir, "history.sqlite", 0), 0);
+	assert_int_equal(mkfifoat(dir, "history.sqlite", 0644), 0);
+	expect_broken("/" HISTORY ": it is no file");
+}
+
 static void test_missing(void **state)
 {
 	(void)state;
@@ -438,6 +490,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ndb, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dnf, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 		cmocka_unit_test(test_lines),
