@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ int mount_copy(int dirfd, const char *path, struct error *err)
 
 static int configure(int fs, const char *type, const char *const *options, struct error *err)
 {
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", type, 0) < 0)
+	bool has_source = options && *options && !strcmp(*options, "source");
+	if (!has_source && fsconfig(fs, FSCONFIG_SET_STRING, "source", type, 0) < 0)
 		return error_errno(err, errno, "naming a %s", type);
 	for (; options && *options; options += 2) {
 		unsigned command = options[1] ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;

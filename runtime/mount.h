@@ -15,7 +15,8 @@
  * whatever the host shares. `path` may be "". */
 int mount_copy(int dirfd, const char *path, struct error *err);
 
-/* A new file system. Options are NULL-terminated pairs of key and value (value NULL: a flag). */
+/* A file system. Options are NULL-terminated pairs of key and value (value NULL: a flag); "source" is the first, if it is a device that
+ * is mounted. */
 int mount_new(const char *type, const char *const *options, uint64_t attributes, struct error *err);
 
 /* Sets attributes (MOUNT_ATTR_…); userns is for MOUNT_ATTR_IDMAP, else -1. `what` is for messages. */
