@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/strvec.h"
+#include "runtime/area/same.h"
 
 enum { BUFFER = 128 << 10, PLACE_MAX = NAME_MAX + 40 };
 
@@ -36,6 +37,7 @@ struct duplicator {
 	size_t count, capacity;
 	char *buffer, *list, *value; /* contents; names and a value of attributes */
 	bool shares; /* contents can be shared, as far as is known */
+	bool equalizes; /* there may be something in `to` */
 };
 
 static void pop(struct duplicator *duplicator)
@@ -60,6 +62,8 @@ static int failed(const struct duplicator *duplicator, const char *name, struct 
 	int number = errno;
 	autofree char *folder = fd_path(duplicator->from);
 
+	if (interrupt_check(err) < 0)
+		return -1;
 	return error_errno(err, number, "copying %s/%s", folder, name);
 }
 
@@ -71,12 +75,30 @@ static void place(int dir, const char *name, char *path)
 	snprintf(path, PLACE_MAX, "/proc/self/fd/%d/%s", dir, name);
 }
 
+/* Those that the other one does not have. */
+static int remove_xattrs(struct duplicator *duplicator, const char *from, const char *to)
+{
+	ssize_t size = llistxattr(to, duplicator->list, XATTR_LIST_MAX);
+	if (size < 0)
+		return errno == EOPNOTSUPP ? 0 : -1;
+	for (ssize_t at = 0; at < size;) {
+		const char *key = duplicator->list + at;
+		if (lgetxattr(from, key, NULL, 0) < 0 && errno == ENODATA &&
+		    lremovexattr(to, key) < 0)
+			return -1;
+		at += (ssize_t)strlen(key) + 1;
+	}
+	return 0;
+}
+
 static int copy_xattrs(struct duplicator *duplicator, const char *name)
 {
 	char from[PLACE_MAX], to[PLACE_MAX];
 
 	place(duplicator->from, name, from);
 	place(duplicator->to, name, to);
+	if (duplicator->equalizes && remove_xattrs(duplicator, from, to) < 0)
+		return -1;
 	ssize_t size = llistxattr(from, duplicator->list, XATTR_LIST_MAX);
 	if (size < 0)
 		return errno == EOPNOTSUPP ? 0 : -1;
@@ -107,25 +129,28 @@ static int copy_attributes(struct duplicator *duplicator, const char *name, cons
 /* ---- contents ----------------------------------------------------------------------------------------------- */
 
 /* What is between `at` and `end` has no holes. */
-static int copy_range(const struct duplicator *duplicator, int from, int to, off_t at, off_t end)
+static int copy_range(char *buffer, int from, int to, off_t at, off_t end)
 {
 	while (at < end) {
 		size_t wanted = end - at < BUFFER ? (size_t)(end - at) : BUFFER;
-		ssize_t got = pread(from, duplicator->buffer, wanted, at);
+		ssize_t got = pread(from, buffer, wanted, at);
 		if (got <= 0) {
 			errno = got ? errno : EIO;
 			return -1;
 		}
 		for (ssize_t done = 0, put; done < got; done += put)
-			if ((put = pwrite(to, duplicator->buffer + done, (size_t)(got - done),
-					  at + done)) < 0)
+			if ((put = pwrite(to, buffer + done, (size_t)(got - done), at + done)) < 0)
 				return -1;
 		at += got;
+		if (interrupt_pending()) {
+			errno = EINTR;
+			return -1;
+		}
 	}
 	return 0;
 }
 
-static int copy_data(const struct duplicator *duplicator, int from, int to, off_t size)
+static int copy_data(char *buffer, int from, int to, off_t size)
 {
 	off_t end = 0;
 
@@ -136,10 +161,23 @@ static int copy_data(const struct duplicator *duplicator, int from, int to, off_
 		if (begin < 0)
 			return errno == ENXIO ? 0 : -1;
 		end = lseek(from, begin, SEEK_HOLE);
-		if (end < 0 || copy_range(duplicator, from, to, begin, end) < 0)
+		if (end < 0 || copy_range(buffer, from, to, begin, end) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+int file_duplicate(int from, int to, off_t size, struct error *err)
+{
+	autofree char *buffer = xmalloc(BUFFER);
+
+	if (ioctl(to, FICLONE, from) == 0 || copy_data(buffer, from, to, size) == 0)
+		return 0;
+	int number = errno;
+	if (interrupt_check(err) < 0)
+		return -1;
+	autofree char *path = fd_path(from);
+	return error_errno(err, number, "copying %s", path);
 }
 
 static int copy_file(struct duplicator *duplicator, const char *name, const struct stat *st)
@@ -154,7 +192,28 @@ static int copy_file(struct duplicator *duplicator, const char *name, const stru
 	if (!st->st_size)
 		return 0;
 	duplicator->shares = duplicator->shares && ioctl(to, FICLONE, from) == 0;
-	return duplicator->shares ? 0 : copy_data(duplicator, from, to, st->st_size);
+	return duplicator->shares ? 0 : copy_data(duplicator->buffer, from, to, st->st_size);
+}
+
+/* ---- what is there already ----------------------------------------------------------------------------------- */
+
+/* 1 if nothing is to be copied any more. */
+static int make_room(struct duplicator *duplicator, const char *name, const struct stat *st,
+		     struct error *err)
+{
+	struct stat to;
+
+	if (S_ISDIR(st->st_mode)) {
+		if (fstatat(duplicator->to, name, &to, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISDIR(to.st_mode))
+			return 0;
+	} else if (same_content(duplicator->from, duplicator->to, name, st)) {
+		if (!same_attributes(duplicator->from, duplicator->to, name, st) &&
+		    copy_attributes(duplicator, name, st, err) < 0)
+			return -1;
+		return 1;
+	}
+	return tree_remove(duplicator->to, name, err);
 }
 
 /* ---- entries ------------------------------------------------------------------------------------------------ */
@@ -184,13 +243,13 @@ static int copy_new(struct duplicator *duplicator, const char *name, const struc
 	return ret < 0 ? failed(duplicator, name, err) : copy_attributes(duplicator, name, st, err);
 }
 
-/* A file of several names is found again by its number. */
+/* A file of several names is found again by its numbers. */
 static int copy_shared(struct duplicator *duplicator, const char *name, const struct stat *st,
 		       struct error *err)
 {
-	char number[32];
+	char number[48];
 
-	snprintf(number, sizeof(number), "%ju", (uintmax_t)st->st_ino);
+	snprintf(number, sizeof(number), "%ju-%ju", (uintmax_t)st->st_dev, (uintmax_t)st->st_ino);
 	if (linkat(duplicator->links, number, duplicator->to, name, 0) == 0)
 		return 0;
 	if (errno != ENOENT)
@@ -209,9 +268,9 @@ static int open_folder(int dir, const char *name)
 	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC);
 }
 
-static int read_names(const struct duplicator *duplicator, struct strvec *names)
+static int read_names(int folder, struct strvec *names)
 {
-	int fd = open_folder(duplicator->from, ".");
+	int fd = open_folder(folder, ".");
 	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
@@ -223,6 +282,26 @@ static int read_names(const struct duplicator *duplicator, struct strvec *names)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			strvec_push(names, entry->d_name);
 	return errno ? -1 : 0;
+}
+
+/* What is in `to` and not in `from`, but for the folder of links. */
+static int remove_others(const struct duplicator *duplicator, struct error *err)
+{
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+	struct stat links, st;
+
+	if (read_names(duplicator->to, &names) < 0 || fstat(duplicator->links, &links) < 0)
+		return failed(duplicator, ".", err);
+	for (size_t i = 0; i < names.count; i++) {
+		const char *name = names.items[i];
+		if (fstatat(duplicator->from, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+		    (fstatat(duplicator->to, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		     st.st_ino == links.st_ino && st.st_dev == links.st_dev))
+			continue;
+		if (tree_remove(duplicator->to, name, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* Both descriptors are taken over. */
@@ -241,16 +320,17 @@ static int push(struct duplicator *duplicator, int from, int to, struct error *e
 	}
 	level = &duplicator->levels[duplicator->count++];
 	*level = (struct level){ .names = STRVEC_INIT };
-	if (fstat(from, &level->st) < 0 || read_names(duplicator, &level->names) < 0)
+	if (fstat(from, &level->st) < 0 || read_names(from, &level->names) < 0)
 		return failed(duplicator, ".", err);
-	return 0;
+	return duplicator->equalizes ? remove_others(duplicator, err) : 0;
 }
 
 static int enter(struct duplicator *duplicator, const char *name, struct error *err)
 {
 	autoclose int from = open_folder(duplicator->from, name);
 
-	if (from < 0 || mkdirat(duplicator->to, name, 0700) < 0)
+	if (from < 0 || (mkdirat(duplicator->to, name, 0700) < 0 &&
+			 !(errno == EEXIST && duplicator->equalizes)))
 		return failed(duplicator, name, err);
 	autoclose int to = open_folder(duplicator->to, name);
 	if (to < 0)
@@ -264,7 +344,9 @@ static int leave(struct duplicator *duplicator, struct error *err)
 	const struct level *level = &duplicator->levels[duplicator->count - 1];
 	struct stat st;
 
-	if (copy_attributes(duplicator, ".", &level->st, err) < 0)
+	if (!(duplicator->equalizes &&
+	      same_attributes(duplicator->from, duplicator->to, ".", &level->st)) &&
+	    copy_attributes(duplicator, ".", &level->st, err) < 0)
 		return -1;
 	pop(duplicator);
 	if (!duplicator->count)
@@ -282,6 +364,17 @@ static int leave(struct duplicator *duplicator, struct error *err)
 	return 0;
 }
 
+/* The files of an overlay may be of several devices, and none of them is mounted there. */
+static bool is_mounted_there(const struct duplicator *duplicator, const char *name)
+{
+	struct statx above, here;
+
+	return statx(duplicator->from, "", AT_EMPTY_PATH, STATX_MNT_ID, &above) < 0 ||
+	       statx(duplicator->from, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+		     &here) < 0 ||
+	       above.stx_mnt_id != here.stx_mnt_id;
+}
+
 static int copy_entry(struct duplicator *duplicator, const char *name, struct error *err)
 {
 	const struct level *level = &duplicator->levels[duplicator->count - 1];
@@ -289,9 +382,14 @@ static int copy_entry(struct duplicator *duplicator, const char *name, struct er
 
 	if (fstatat(duplicator->from, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return failed(duplicator, name, err);
-	if (st.st_dev != level->st.st_dev) {
+	if (st.st_dev != level->st.st_dev && is_mounted_there(duplicator, name)) {
 		autofree char *folder = fd_path(duplicator->from);
 		return error_set(err, ERROR_SYSTEM, "something is mounted at %s/%s", folder, name);
+	}
+	if (duplicator->equalizes) {
+		int room = make_room(duplicator, name, &st, err);
+		if (room != 0)
+			return room < 0 ? -1 : 0;
 	}
 	if (S_ISDIR(st.st_mode))
 		return enter(duplicator, name, err);
@@ -311,7 +409,7 @@ static int step(struct duplicator *duplicator, struct error *err)
 	return copy_entry(duplicator, level->names.items[level->next++], err);
 }
 
-int tree_duplicate(int from, int to, int links, struct error *err)
+static int run(int from, int to, int links, bool equalizes, struct error *err)
 {
 	AUTO(duplicator_release)
 	struct duplicator duplicator = {
@@ -322,6 +420,7 @@ int tree_duplicate(int from, int to, int links, struct error *err)
 		.list = xmalloc(XATTR_LIST_MAX),
 		.value = xmalloc(XATTR_SIZE_MAX),
 		.shares = true,
+		.equalizes = equalizes,
 	};
 	autoclose int top = open_folder(from, "."), copy = open_folder(to, ".");
 
@@ -333,4 +432,14 @@ int tree_duplicate(int from, int to, int links, struct error *err)
 		if (step(&duplicator, err) < 0)
 			return -1;
 	return 0;
+}
+
+int tree_duplicate(int from, int to, int links, struct error *err)
+{
+	return run(from, to, links, false, err);
+}
+
+int tree_equalize(int from, int to, int links, struct error *err)
+{
+	return run(from, to, links, true, err);
 }
