@@ -67,6 +67,14 @@ static const char *const kind_names[ERROR_KINDS] = {
 	[ERROR_GUEST] = "guest",
 	[ERROR_NO_BUILD] = "no-build",
 	[ERROR_VALUE] = "value",
+	[ERROR_QUOTA] = "quota",
+	[ERROR_DISK] = "disk",
+	[ERROR_RESIZE] = "resize",
+	[ERROR_CONVERT] = "convert",
+	[ERROR_SNAPSHOT] = "snapshot",
+	[ERROR_SNAPSHOT_DELETE] = "snapshot-delete",
+	[ERROR_SNAPSHOT_SWITCH] = "snapshot-switch",
+	[ERROR_SNAPSHOT_LIST] = "snapshot-list",
 };
 
 const char *error_kind_name(enum error_kind kind)

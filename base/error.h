@@ -79,6 +79,14 @@ enum error_kind {
 	ERROR_GUEST, /* its own configuration files cannot be written */
 	ERROR_NO_BUILD, /* the template has no cache, and none may be built */
 	ERROR_VALUE, /* an option's value is not one */
+	ERROR_QUOTA, /* its disk space cannot be limited */
+	ERROR_DISK, /* the image that its files are in cannot be made or mounted */
+	ERROR_RESIZE, /* its limits of disk space cannot be changed so */
+	ERROR_CONVERT, /* its files cannot be brought into another layout */
+	ERROR_SNAPSHOT, /* one cannot be made; … */
+	ERROR_SNAPSHOT_DELETE,
+	ERROR_SNAPSHOT_SWITCH,
+	ERROR_SNAPSHOT_LIST,
 	ERROR_KINDS
 };
 

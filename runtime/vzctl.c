@@ -107,7 +107,7 @@ static void help(const struct command *command)
 				   "Makes, runs and removes VEs (containers).\n\n");
 		for (size_t i = 0; i < COMMAND_COUNT; i++)
 			if (!(commands[i]->flags & COMMAND_HIDDEN))
-				strbuf_addf(&text, "  %-11s %s\n", commands[i]->name,
+				strbuf_addf(&text, "  %-16s %s\n", commands[i]->name,
 					    commands[i]->summary);
 	}
 	strbuf_adds(&text, "\nOptions of every command:\n");

@@ -42,12 +42,9 @@ static int open_stopped(const void *data, struct strbuf *said, struct error *err
 	(void)said;
 	const struct stopped *stopped = data;
 	AUTO(private_release) struct private_area area = PRIVATE_AREA_INIT;
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_errno(err, errno, "creating a mount namespace");
-	if (private_open(stopped->host, stopped->config, &area, err) < 0 ||
-	    private_mount_host(&area, true, stopped->config->root, err) < 0)
+	if (private_open(stopped->host, stopped->config, &area, err) < 0)
 		return -1;
-	return mount_copy(AT_FDCWD, stopped->config->root, err);
+	return private_show(&area, true, stopped->config->root, err);
 }
 
 int tree_of_stopped(const struct host_config *host, const struct ve_config *config,

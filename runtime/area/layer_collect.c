@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "runtime/area/layer_files.h"
+#include "runtime/area/snapshot.h"
 #include "runtime/config/ctid.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_state.h"
@@ -101,6 +102,8 @@ static int add_configured(struct collecting *collecting, struct error *err)
 		if (ve_config_load(host, ctids[i], &config, &why) == 0) {
 			if (config.layer)
 				strvec_push(&collecting->needed, config.layer);
+			if (snapshot_layers(&config, &collecting->needed, err) < 0)
+				return unknown(ctids[i], err);
 		} else if (why.kind != ERROR_NO_VE) { /* destroyed meanwhile */
 			error_move(err, &why);
 			return unknown(ctids[i], err);

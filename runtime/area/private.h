@@ -5,6 +5,8 @@
  *	simfs		VE_PRIVATE/fs, the whole tree; ids on disk are those in the VE
  *	simfs, shifted	the same with the VE's ids on the host, for file systems that cannot show ids mapped
  *
+ * A VE with limits has these in VE_PRIVATE/disk.N, or in what is there (disk.h).
+ *
  * A mount that has to be seen by a VE is made in a mount namespace of the caller's own.
  */
 #pragma once
@@ -14,6 +16,7 @@
 #include "base/error.h"
 #include "base/host.h"
 #include "base/report.h"
+#include "runtime/area/disk.h"
 #include "runtime/area/layer.h"
 #include "runtime/config/ve_config.h"
 
@@ -21,13 +24,15 @@ struct private_area {
 	enum ve_layout layout;
 	bool ids_shifted;
 	int dir; /* VE_PRIVATE */
-	int tree; /* simfs: VE_PRIVATE/fs; else -1 */
+	struct disk disk;
+	int tree; /* simfs: fs; else -1 */
 	int saved; /* private_save(): holds the copy; else -1 */
 	struct layer layer; /* overlay */
 };
 
-#define PRIVATE_AREA_INIT \
-	((struct private_area){ .dir = -1, .tree = -1, .saved = -1, .layer = LAYER_INIT })
+#define PRIVATE_AREA_INIT       \
+	((struct private_area){ \
+		.dir = -1, .disk = DISK_INIT, .tree = -1, .saved = -1, .layer = LAYER_INIT })
 
 /* With the VE's lock. What somebody has saved who was killed before his change was complete is put back. ERROR_NO_PRIVATE if it or its layer is
  * not there. */
@@ -43,18 +48,19 @@ int private_save(struct private_area *area, struct error *err);
 int private_put_back(struct private_area *area, struct error *err);
 int private_forget(struct private_area *area, struct error *err);
 
-/* Makes an area for the layer in the new folder `dir`, ids as on any disk. */
+/* Makes upper and work for the layer in the folder `dir`, ids as on any disk. */
 int private_make_overlay(int dir, const struct layer *layer, struct error *err);
 
 /* Copies of the mounts that its folders are on, with ids mapped; taken in the mount namespace that they are in. */
 struct private_copies {
-	int tree; /* simfs; or the private area of overlay */
+	int tree; /* simfs; or what has upper and work */
+	const char *below; /* simfs: where in it the tree is; else NULL */
 	int lower; /* overlay: the layer; else -1 */
 };
 
-#define PRIVATE_COPIES_INIT ((struct private_copies){ -1, -1 })
+#define PRIVATE_COPIES_INIT ((struct private_copies){ -1, NULL, -1 })
 
-/* ERROR_CONTAINER: this file system cannot show ids mapped. */
+/* With `userns` -1, ids are as on disk. ERROR_CONTAINER: this file system cannot show ids mapped. */
 int private_copy(const struct private_area *area, int userns, struct private_copies *ret,
 		 struct error *err);
 void private_copies_release(struct private_copies *copies);
@@ -78,6 +84,17 @@ void private_tidy(const struct private_area *area, const char *folder);
 int private_try(const struct private_area *area, int userns, unsigned base, const char *scratch,
 		struct error *err);
 
-/* Mounts it as the host is to see it (ids as on disk), at `target`, which others see too. nodev, nosuid. */
-int private_mount_host(const struct private_area *area, bool read_only, const char *target,
-		       struct error *err);
+/* A mount of it as the host is to see it (ids as on disk), nodev, nosuid, not in any place. In a process of its own, which gets a mount
+ * namespace of its own; `scratch` as above. */
+int private_show(const struct private_area *area, bool read_only, const char *scratch,
+		 struct error *err);
+
+/* The same at `target`, which others see too. */
+int private_mount_host(const struct private_area *area, const char *target, struct error *err);
+
+/* Removes what a command that was killed has left beside what the configuration names, if that is whole. For the holder of the VE's
+ * lock. What cannot be removed is left. */
+void private_sweep(const struct ve_config *config);
+
+/* Removes all of it; `path` need not be there. */
+int private_remove(const char *path, struct error *err);

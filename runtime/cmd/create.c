@@ -1,9 +1,11 @@
 #include "runtime/cmd/command.h"
 #include "runtime/config/ctid.h"
+#include "runtime/config/ve_disk.h"
 #include "runtime/life/life.h"
 #include "runtime/net/address.h"
 
 static const char *ostemplate, *hostname, *name, *layout, *private_area, *root, *config;
+static const char *diskspace, *diskinodes;
 static struct strvec addresses, nameservers;
 static bool no_build, bundled_init;
 
@@ -14,6 +16,10 @@ static const struct option_row options[] = {
 	{ "name", 0, OPTION_STRING, &name, "NAME", "what it can be called instead of its number" },
 	{ "layout", 0, OPTION_STRING, &layout, "LAYOUT",
 	  "overlay (shares the template's files) or simfs (has a copy)" },
+	{ "diskspace", 0, OPTION_STRING, &diskspace, "SOFT:HARD",
+	  "the disk space that it can fill" },
+	{ "diskinodes", 0, OPTION_STRING, &diskinodes, "SOFT:HARD",
+	  "how many files and folders it can have" },
 	{ "ipadd", 0, OPTION_LIST, &addresses, "ADDRESS", "an IP address; may be repeated" },
 	{ "nameserver", 0, OPTION_LIST, &nameservers, "ADDRESS",
 	  "a name server, or \"inherit\"; may be repeated" },
@@ -40,6 +46,8 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.root = root,
 		.config = config,
 		.layout = layout,
+		.diskspace = diskspace,
+		.diskinodes = diskinodes,
 		.addresses = &addresses,
 		.nameservers = &nameservers,
 		.build = !no_build,
@@ -51,6 +59,10 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		if (address_parse(addresses.items[i], &address, err) < 0)
 			return -1;
 	}
+	struct disk_limits limits;
+	if (disk_space_parse("--diskspace", diskspace, &limits.space, err) < 0 ||
+	    disk_inodes_parse("--diskinodes", diskinodes, &limits.inodes, err) < 0)
+		return -1;
 	if (life_create(&life, &create, err) < 0)
 		return -1;
 	report_info(vzctl->report, "VE %u is created; \"vzctl start %u\" starts it", ctid, ctid);

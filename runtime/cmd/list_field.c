@@ -82,6 +82,41 @@ static struct value get_addresses(const struct list_ve *ve)
 	return of_words(&ve->addresses);
 }
 
+static struct value get_space(const struct list_ve *ve)
+{
+	return of_number(VALUE_NUMBER, ve->disk_kb);
+}
+
+static struct value get_inodes(const struct list_ve *ve)
+{
+	return of_number(VALUE_NUMBER, ve->disk_inodes);
+}
+
+static struct value of_limit(uint64_t limit, unsigned unit)
+{
+	return of_number(VALUE_NUMBER, limit ? (int64_t)(limit / unit) : -1);
+}
+
+static struct value get_space_soft(const struct list_ve *ve)
+{
+	return of_limit(ve->limits.space.soft, 1024);
+}
+
+static struct value get_space_hard(const struct list_ve *ve)
+{
+	return of_limit(ve->limits.space.hard, 1024);
+}
+
+static struct value get_inodes_soft(const struct list_ve *ve)
+{
+	return of_limit(ve->limits.inodes.soft, 1);
+}
+
+static struct value get_inodes_hard(const struct list_ve *ve)
+{
+	return of_limit(ve->limits.inodes.hard, 1);
+}
+
 static struct value get_layout(const struct list_ve *ve)
 {
 	return of_text(ve->mistake ? NULL : ve_layout_name(ve->config.layout));
@@ -150,6 +185,12 @@ static const struct field_row rows[] = {
 	{ "numproc", "NPROC", get_processes, NULL, FIELD_NUMBER | FIELD_USAGE },
 	{ "nproc", "NPROC", get_processes, NULL, FIELD_NUMBER | FIELD_ALIAS },
 	{ "uptime", "UPTIME", get_uptime, NULL, FIELD_NUMBER },
+	{ "diskspace", "DQBLOCKS", get_space, NULL, FIELD_NUMBER },
+	{ "diskspace.s", "DQBLOCKS.S", get_space_soft, NULL, FIELD_NUMBER },
+	{ "diskspace.h", "DQBLOCKS.H", get_space_hard, NULL, FIELD_NUMBER },
+	{ "diskinodes", "DQINODES", get_inodes, NULL, FIELD_NUMBER },
+	{ "diskinodes.s", "DQINODES.S", get_inodes_soft, NULL, FIELD_NUMBER },
+	{ "diskinodes.h", "DQINODES.H", get_inodes_hard, NULL, FIELD_NUMBER },
 	{ "layout", "LAYOUT", get_layout },
 	{ "layer", "LAYER", get_layer },
 	{ "onboot", "ONBOOT", get_onboot },

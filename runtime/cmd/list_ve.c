@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -125,6 +126,20 @@ static int64_t uptime_of(const struct ve_state *state)
 	return now.tv_sec > started ? now.tv_sec - started : 0;
 }
 
+/* Where its root is of a file system, or a project, of its own. Nothing of the VE's is followed to get there. */
+static void count_disk(const struct ve_state *state, struct list_ve *ve)
+{
+	AUTO(ve_disk_release) struct ve_disk disk = VE_DISK_INIT;
+	struct statvfs fs;
+	autofree char *path = xasprintf("/proc/%d/root", (int)state->init.pid);
+	if (ve_disk_load(&ve->config, &disk, NULL) < 0 ||
+	    (disk.kind != DISK_IMAGE && disk.kind != DISK_PROJECT) || statvfs(path, &fs) < 0 ||
+	    !ve_process_alive(state, &state->init))
+		return;
+	ve->disk_kb = (int64_t)((fs.f_blocks - fs.f_bfree) * fs.f_frsize / 1024);
+	ve->disk_inodes = (int64_t)(fs.f_files - fs.f_ffree);
+}
+
 /* ---- one VE ------------------------------------------------------------------------------------------- */
 
 static void ve_release(struct list_ve *ve)
@@ -187,6 +202,9 @@ static bool look(const struct host_config *host, const struct list_request *requ
 		add_mistake(ve, report, &why);
 	if (!read_config(host, ve, report) || !wanted(request, ve))
 		return false;
+	ve_disk_limits(host, &ve->config, &(struct disk_given){ 0 }, &ve->limits, NULL);
+	if (ve->uptime_s >= 0)
+		count_disk(&state, ve);
 	if (!ve->status)
 		ve->status = is_mount(ve->config.root) ? "mounted" : "stopped";
 	return true;
@@ -197,7 +215,9 @@ static bool look(const struct host_config *host, const struct list_request *requ
 static void add(const struct host_config *host, const struct list_request *request,
 		struct report *report, unsigned ctid, struct list *list)
 {
-	struct list_ve ve = { .ctid = ctid, .config = VE_CONFIG_INIT };
+	struct list_ve ve = {
+		.ctid = ctid, .config = VE_CONFIG_INIT, .disk_kb = -1, .disk_inodes = -1
+	};
 	if (!look(host, request, report, &ve)) {
 		ve_release(&ve);
 		return;

@@ -11,6 +11,7 @@
 #include "base/report.h"
 #include "base/strvec.h"
 #include "runtime/config/ve_config.h"
+#include "runtime/config/ve_disk.h"
 #include "runtime/config/ve_state.h"
 
 struct list_ve {
@@ -21,6 +22,8 @@ struct list_ve {
 	struct strvec addresses; /* as text */
 	int64_t processes; /* -1: not known, or it does not run */
 	int64_t uptime_s; /* the same */
+	int64_t disk_kb, disk_inodes; /* in use; -1: as above, or nothing counts them */
+	struct disk_limits limits;
 };
 
 enum list_which { LIST_RUNNING, LIST_NOT_RUNNING, LIST_ALL };

@@ -9,7 +9,7 @@
 #include "runtime/life/life.h"
 
 static struct strvec ip_add, ip_del, nameservers, searchdomains;
-static const char *hostname, *name, *sample, *userpasswd;
+static const char *hostname, *name, *sample, *userpasswd, *diskspace, *diskinodes;
 static bool save;
 
 /* What is said in CTID.conf and means nothing to a VE that runs. */
@@ -46,6 +46,10 @@ static const struct option_row options[] = {
 	  "all that ve-SAMPLE.conf-sample says, but for what is this VE's own" },
 	{ "userpasswd", 0, OPTION_SECRET, &userpasswd, "USER[:PASSWORD]",
 	  "the password of a user in it; without one here, it is asked for" },
+	{ "diskspace", 0, OPTION_STRING, &diskspace, "SOFT:HARD",
+	  "the disk space that it can fill" },
+	{ "diskinodes", 0, OPTION_STRING, &diskinodes, "SOFT:HARD",
+	  "how many files and folders it can have" },
 	{ "save", 0, OPTION_FLAG, &save, NULL, "keep this in its configuration" },
 	{ NULL },
 };
@@ -121,12 +125,15 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.searchdomains = split(&searchdomains, &domains),
 		.hostname = hostname,
 		.name = name,
+		.diskspace = diskspace,
+		.diskinodes = diskinodes,
 		.sample = sample,
 		.kept = &settings,
 		.save = save,
 	};
 	bool settings_given = set.ip_add || set.ip_del || set.nameservers || set.searchdomains ||
-			      hostname || name || sample || settings.count;
+			      hostname || name || diskspace || diskinodes || sample ||
+			      settings.count;
 	if (!settings_given && !userpasswd) {
 		error_set(err, ERROR_USAGE, "nothing to set is given");
 		return error_hint(err, "\"vzctl set --help\" shows what there is");

@@ -13,6 +13,7 @@
 #include "base/strvec.h"
 #include "runtime/config/ctid.h"
 #include "runtime/config/ve_config.h"
+#include "runtime/config/ve_disk.h"
 #include "runtime/net/address.h"
 
 enum {
@@ -196,6 +197,33 @@ static bool is_resource(const struct parameter *parameter, const char *value)
 	return parameter_limits(parameter, value, &barrier, &limit);
 }
 
+static bool is_space(const struct parameter *parameter, const char *value)
+{
+	struct disk_limit limit;
+	(void)parameter;
+	return disk_space_parse("", value, &limit, NULL) == 0;
+}
+
+static bool are_inodes(const struct parameter *parameter, const char *value)
+{
+	struct disk_limit limit;
+	(void)parameter;
+	return disk_inodes_parse("", value, &limit, NULL) == 0;
+}
+
+static bool is_disk(const struct parameter *parameter, const char *value)
+{
+	(void)parameter;
+	return ve_disk_is_folder(value);
+}
+
+static bool is_disk_kind(const struct parameter *parameter, const char *value)
+{
+	enum disk_kind kind;
+	(void)parameter;
+	return disk_kind_parse(value, &kind, NULL) == 0 && kind != DISK_AUTO;
+}
+
 /* ---- the rows ----------------------------------------------------------------------------------- */
 
 #define YES_NO is_yes_no, "yes or no"
@@ -229,6 +257,10 @@ static const struct parameter parameters[] = {
 	{ "LOCAL_UID", is_ids, "a multiple of 65536", .most = UINT_MAX - IDS, .own = true },
 	{ "LOCAL_GID", is_ids, "a multiple of 65536", .most = UINT_MAX - IDS, .own = true },
 	{ "BUNDLED_INIT", YES_NO, .own = true },
+	{ "VE_DISK", is_disk, "\"disk.\" and a number", .own = true },
+	{ "VE_DISK_KIND", is_disk_kind, "project, image, qgroup or none", .own = true },
+	{ "VE_DISK_PROJECT", is_number, .most = UINT_MAX, .own = true },
+	{ "VE_SNAPSHOT", TEXT, .own = true },
 
 	{ "NUMPROC", RESOURCE, .unit = 1 },
 	{ "AVNUMPROC", RESOURCE, .unit = 1 },
@@ -252,8 +284,8 @@ static const struct parameter parameters[] = {
 	{ "SWAPPAGES", RESOURCE, .unit = PAGE },
 	{ "SHMPAGES", RESOURCE, .unit = PAGE },
 	{ "LOCKEDPAGES", RESOURCE, .unit = PAGE },
-	{ "DISKSPACE", RESOURCE, .unit = BLOCK },
-	{ "DISKINODES", RESOURCE, .unit = 1 },
+	{ "DISKSPACE", is_space, DISK_SPACE_FORM, .unit = BLOCK },
+	{ "DISKINODES", are_inodes, DISK_INODES_FORM, .unit = 1 },
 	{ "QUOTATIME", is_number, .most = INT_MAX },
 	{ "CPUUNITS", is_number, .least = 8, .most = 500000 },
 };

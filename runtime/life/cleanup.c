@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "runtime/area/private.h"
 #include "runtime/cgroup.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/ids.h"
@@ -77,7 +78,7 @@ int cleanup_config(const struct host_config *host, unsigned ctid, struct error *
 int cleanup_private(const struct host_config *host, unsigned ctid, struct ve_state *state,
 		    struct error *err)
 {
-	if (state->private_area && tree_remove(AT_FDCWD, state->private_area, err) < 0) {
+	if (state->private_area && private_remove(state->private_area, err) < 0) {
 		err->kind = ERROR_DESTROY;
 		return error_wrap(err, "removing the private area %s", state->private_area);
 	}

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,6 +34,10 @@ struct making {
 	struct id_block ids;
 	int userns;
 	int dir; /* the private area */
+	struct disk_limits limits;
+	bool limits_asked; /* and not merely those of the sample */
+	struct ve_disk which;
+	struct disk disk;
 };
 
 static void making_release(struct making *making)
@@ -44,6 +49,8 @@ static void making_release(struct making *making)
 	id_block_release(&making->ids);
 	if (making->userns >= 0)
 		close(making->userns);
+	ve_disk_release(&making->which);
+	disk_release(&making->disk);
 	if (making->dir >= 0)
 		close(making->dir);
 }
@@ -123,6 +130,19 @@ static int read_sample(struct making *making, struct error *err)
 	return 0;
 }
 
+/* What is given wins over the sample, and that over vz.conf. */
+static int find_limits(struct making *making, struct error *err)
+{
+	const struct life_create *create = making->create;
+	const struct disk_given given = { create->diskspace, create->diskinodes };
+	AUTO(ve_config_release) struct ve_config sample = VE_CONFIG_INIT;
+	if (conf_parse(&sample.conf, making->sample ?: "", making->sample_text.text,
+		       making->sample_text.length, err) < 0)
+		return -1;
+	making->limits_asked = create->diskspace || create->diskinodes;
+	return ve_disk_limits(making->life->host, &sample, &given, &making->limits, err);
+}
+
 /* The template with the applications that the sample says VEs have, to be freed. */
 static char *with_applications(const struct making *making, const char *wanted)
 {
@@ -173,7 +193,7 @@ static int take_userns(struct making *making, struct error *err)
 
 static int open_private(struct making *making, const char *sub, struct error *err)
 {
-	int fd = openat(making->dir, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(making->disk.dir, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? error_errno(err, errno, "opening %s in the private area", sub) : fd;
 }
 
@@ -182,6 +202,7 @@ static int try_mount(struct making *making, enum ve_layout layout, struct error 
 	struct private_area area = {
 		.layout = layout,
 		.dir = making->dir,
+		.disk = making->disk,
 		.tree = -1,
 		.layer = making->layer,
 	};
@@ -221,6 +242,34 @@ static int make_dir(struct making *making, struct error *err)
 	return making->dir < 0 ? error_errno(err, errno, "opening %s", path) : 0;
 }
 
+/* Limits that nobody asked for in person, and that cannot be held here, are no reason to have no VE. */
+static int make_disk(struct making *making, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	enum disk_kind wanted;
+	if (ve_disk_wanted(making->life->host, &wanted, err) < 0)
+		return -1;
+	const struct disk_choice choice = {
+		.private_area = making->dir,
+		.ctid = making->life->ctid,
+		.before = &(struct ve_disk){ 0 },
+		.wanted = wanted,
+		.limits = &making->limits,
+	};
+	if (disk_limited(&making->limits) && (making->limits_asked || wanted != DISK_NONE)) {
+		if (disk_choose(&choice, &making->which, &making->disk, &why) == 0)
+			return 0;
+		if (making->limits_asked || why.kind == ERROR_NO_SPACE ||
+		    why.kind == ERROR_INTERRUPTED) {
+			error_move(err, &why);
+			return -1;
+		}
+		report_warning(making->life->report, "DISKSPACE",
+			       "DISKSPACE and DISKINODES are not held: %s", why.message);
+	}
+	return disk_open(making->dir, &making->which, true, &making->disk, err);
+}
+
 /* 1 if overlay works, 0 if it does not and the reason was said. */
 static int make_overlay(struct making *making, struct error *err)
 {
@@ -229,7 +278,7 @@ static int make_overlay(struct making *making, struct error *err)
 	if (layer_take(life->host, making->template.tarball, life->report, &making->layer, err) < 0)
 		return -1;
 	if (check_init(making, making->layer.dir, err) < 0 ||
-	    private_make_overlay(making->dir, &making->layer, err) < 0)
+	    private_make_overlay(making->disk.dir, &making->layer, err) < 0)
 		return -1;
 	if (try_mount(making, VE_LAYOUT_OVERLAY, &why) == 0)
 		return 1;
@@ -241,7 +290,8 @@ static int make_overlay(struct making *making, struct error *err)
 		       "overlay is not possible here (%s); the VE gets a copy of the template's "
 		       "files",
 		       why.message);
-	if (tree_remove(making->dir, "upper", err) < 0 || tree_remove(making->dir, "work", err) < 0)
+	if (tree_remove(making->disk.dir, "upper", err) < 0 ||
+	    tree_remove(making->disk.dir, "work", err) < 0)
 		return -1;
 	layer_release(&making->layer);
 	making->held.config.layout = VE_LAYOUT_SIMFS;
@@ -267,7 +317,7 @@ static int make_simfs(struct making *making, struct error *err)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
 	char digest[65];
-	if (mkdirat(making->dir, "fs", 0755) < 0)
+	if (mkdirat(making->disk.dir, "fs", 0755) < 0)
 		return error_errno(err, errno, "creating fs in the private area");
 	autoclose int tree = open_private(making, "fs", err);
 	if (tree < 0)
@@ -288,22 +338,29 @@ static int make_simfs(struct making *making, struct error *err)
 /* What the configuration says is there has to be there after a power loss, too. A layer is on disk already. */
 static int sync_area(const struct making *making, struct error *err)
 {
-	bool files = making->held.config.layout == VE_LAYOUT_SIMFS;
-	if ((files ? syncfs(making->dir) : fsync(making->dir)) < 0)
+	bool files = making->held.config.layout == VE_LAYOUT_SIMFS || making->which.folder;
+	if ((files ? syncfs(making->dir) : fsync(making->dir)) < 0 ||
+	    (making->which.folder && syncfs(making->disk.dir) < 0))
 		return error_errno(err, errno, "syncing the private area");
 	return 0;
 }
 
 static int make_area(struct making *making, struct error *err)
 {
-	if (record(making, err) < 0 || take_userns(making, err) < 0 || make_dir(making, err) < 0)
+	if (record(making, err) < 0 || take_userns(making, err) < 0 || make_dir(making, err) < 0 ||
+	    make_disk(making, err) < 0)
 		return -1;
 	int made = 0;
 	if (making->held.config.layout == VE_LAYOUT_OVERLAY)
 		made = make_overlay(making, err);
 	if (made == 0)
 		made = make_simfs(making, err);
-	return made < 0 ? -1 : sync_area(making, err);
+	if (made >= 0)
+		return sync_area(making, err);
+	/* Which of the two disks is full, the message of the system does not say. */
+	if (err->kind == ERROR_NO_SPACE && making->which.folder)
+		error_wrap(err, "in a disk of %" PRIu64 " MB", making->limits.space.hard >> 20);
+	return -1;
 }
 
 /* ---- its configuration --------------------------------------------------------------------------------------- */
@@ -314,22 +371,6 @@ static char *join(const struct strvec *words)
 	for (size_t i = 0; words && i < words->count; i++)
 		strbuf_addf(&text, "%s%s", i ? " " : "", words->items[i]);
 	return strbuf_detach(&text);
-}
-
-/* The file appears whole, and with it the VE. */
-static int publish(const struct making *making, const struct strbuf *text,
-		   const struct conf_change *changes, size_t count, struct error *err)
-{
-	const struct host_config *host = making->life->host;
-	autofree char *name = xasprintf("%u.conf", making->life->ctid);
-	autofree char *temporary = xasprintf("%s.tmp-new", name);
-	autoclose int dir = dir_open(AT_FDCWD, host->ve_confdir, true, 0755, err);
-	if (dir < 0 || file_write_atomic(dir, temporary, 0644, text->text, text->length, err) < 0 ||
-	    conf_edit(dir, temporary, changes, count, err) < 0)
-		return -1;
-	if (renameat(dir, temporary, dir, name) < 0)
-		return error_errno(err, errno, "renaming to %s/%s", host->ve_confdir, name);
-	return fsync(dir) < 0 ? error_errno(err, errno, "syncing %s", host->ve_confdir) : 0;
 }
 
 /* OpenVZ's form, with a "." before each name. */
@@ -349,6 +390,8 @@ static int write_config(const struct making *making, struct error *err)
 	autofree char *addresses = join(create->addresses), *servers = join(create->nameservers);
 	autofree char *applications = application_list(making);
 	autofree char *ids = config->ids_shifted ? xasprintf("%u", config->ids_base) : NULL;
+	const struct ve_disk *disk = &making->which;
+	autofree char *project = disk->project ? xasprintf("%u", disk->project) : NULL;
 	const struct conf_change all[] = {
 		{ "OSTEMPLATE", making->template.ostemplate },
 		{ "TEMPLATES", *applications ? applications : NULL },
@@ -357,6 +400,11 @@ static int write_config(const struct making *making, struct error *err)
 		{ "VE_LAYER", config->layout == VE_LAYOUT_OVERLAY ? making->layer.digest : NULL },
 		{ "VE_PRIVATE", config->private_area },
 		{ "VE_ROOT", config->root },
+		{ "VE_DISK", disk->folder },
+		{ "VE_DISK_KIND", disk->folder ? disk_kind_name(disk->kind) : NULL },
+		{ "VE_DISK_PROJECT", project },
+		{ "DISKSPACE", create->diskspace },
+		{ "DISKINODES", create->diskinodes },
 		{ "NAME", create->name },
 		{ "HOSTNAME", create->hostname },
 		{ "IP_ADDRESS", *addresses ? addresses : NULL },
@@ -372,7 +420,7 @@ static int write_config(const struct making *making, struct error *err)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (all[i].value)
 			changes[count++] = all[i];
-	return publish(making, &making->sample_text, changes, count, err);
+	return publish_config(making->life, &making->sample_text, changes, count, err);
 }
 
 /* Names are looked up in all configurations, so only one may be given away at a time. */
@@ -398,7 +446,8 @@ static int create(struct making *making, struct error *err)
 	if (ve_config_exists(life->host, life->ctid))
 		return exists(making, err);
 	if (check_name(making, err) < 0 || set_defaults(making, err) < 0 ||
-	    read_sample(making, err) < 0 || find_template(making, err) < 0)
+	    read_sample(making, err) < 0 || find_limits(making, err) < 0 ||
+	    find_template(making, err) < 0)
 		return -1;
 	if (make_area(making, err) == 0 && interrupt_check(err) == 0 &&
 	    write_named(making, err) == 0) {
@@ -422,6 +471,8 @@ int life_create(const struct life *life, const struct life_create *request, stru
 		.ids = ID_BLOCK_INIT,
 		.userns = -1,
 		.dir = -1,
+		.which = VE_DISK_INIT,
+		.disk = DISK_INIT,
 	};
 	if (create(&making, err) < 0)
 		return error_wrap(err, "creating the VE %u", life->ctid);

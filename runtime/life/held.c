@@ -1,5 +1,6 @@
 #include "runtime/life/life.h"
 
+#include "runtime/area/private.h"
 #include "runtime/config/ctid.h"
 #include "runtime/life/cleanup.h"
 #include "runtime/ve.h"
@@ -19,7 +20,12 @@ int held_take(const struct life *life, bool exists, struct held *held, struct er
 	ve_sweep(life->host->lock_dir); /* blocks of ids of whoever was killed */
 	if (cleanup_reconcile(life->host, life->ctid, life->report, &held->state, err) < 0)
 		return -1;
-	return exists ? ve_config_load(life->host, life->ctid, &held->config, err) : 0;
+	if (!exists)
+		return 0;
+	if (ve_config_load(life->host, life->ctid, &held->config, err) < 0)
+		return -1;
+	private_sweep(&held->config);
+	return 0;
 }
 
 void held_release(struct held *held)

@@ -7,11 +7,15 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "base/conf_edit.h"
 #include "base/error.h"
 #include "base/host.h"
 #include "base/lock.h"
 #include "base/report.h"
+#include "base/strbuf.h"
 #include "base/strvec.h"
+#include "runtime/area/private.h"
+#include "runtime/area/snapshot.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_state.h"
 
@@ -27,6 +31,7 @@ struct life_create {
 	const char *ostemplate; /* NULL: DEF_OSTEMPLATE */
 	const char *hostname, *name, *private_area, *root, *config; /* NULL: not given */
 	const char *layout; /* NULL: VE_LAYOUT, or overlay and else simfs as the host can */
+	const char *diskspace, *diskinodes;
 	const struct strvec *addresses, *nameservers;
 	bool build; /* the template, if it has no cache */
 	bool bundled_init; /* for a template that has no init */
@@ -60,6 +65,7 @@ struct life_set {
 	const struct strvec *ip_add, *ip_del; /* "all" deletes all; deleting comes first */
 	const struct strvec *nameservers, *searchdomains; /* instead of those before */
 	const char *hostname, *name;
+	const char *diskspace, *diskinodes;
 	const char *sample; /* what this one says, but for what is given besides */
 	const struct conf *kept; /* keys that count only in CTID.conf; "" takes one away */
 	bool save; /* into CTID.conf; else it holds until the VE stops */
@@ -67,6 +73,32 @@ struct life_set {
 
 /* Applies to a running VE at once. ERROR_ADDRESS, ERROR_ADDRESS_USED, ERROR_VE_NAME, ERROR_VALUE, ERROR_SAMPLE, ERROR_SAVE, … */
 int life_set(const struct life *life, const struct life_set *set, struct error *err);
+
+/* Brings the files of a stopped VE into that layout. ERROR_RUNNING, ERROR_MOUNTED, ERROR_CONVERT, … */
+int life_convert(const struct life *life, const char *layout, struct error *err);
+
+struct life_snapshot {
+	const char *id; /* NULL: a new one */
+	const char *name, *description; /* may be NULL */
+	bool skip_config; /* the configuration is not part of it */
+};
+
+/* Of a VE that runs, too: it stands still meanwhile. *id is that of the snapshot. ERROR_SNAPSHOT, … */
+int life_snapshot(const struct life *life, const struct life_snapshot *request,
+		  char id[SNAPSHOT_ID_SIZE], struct error *err);
+
+struct life_snapshot_switch {
+	const char *id;
+	bool skip_config; /* the configuration stays as it is */
+	bool skip_resume; /* a VE that ran is not started again */
+};
+
+/* The VE gets the files that it had. If it runs it is killed. ERROR_SNAPSHOT_SWITCH, ERROR_MOUNTED, … */
+int life_snapshot_switch(const struct life *life, const struct life_snapshot_switch *request,
+			 struct error *err);
+
+/* ERROR_SNAPSHOT_DELETE, … */
+int life_snapshot_delete(const struct life *life, const char *id, struct error *err);
 
 struct life_status {
 	bool exists, mounted, running;
@@ -96,3 +128,34 @@ int start_held(const struct life *life, struct held *held, struct error *err);
 int stop_held(const struct life *life, struct held *held, bool fast, struct error *err);
 bool is_mounted(const char *root);
 int umount_held(const struct held *held, struct error *err);
+
+/* Writes CTID.conf: `text`, changed so. It appears whole, and what it says of the VE is true from then on. */
+int publish_config(const struct life *life, const struct strbuf *text,
+		   const struct conf_change *changes, size_t count, struct error *err);
+
+/* The keys of CTID.conf that say where the VE's files are; no more than DISK_CHANGES. `project` holds a number for as long as `changes` are used. */
+enum { DISK_CHANGES = 3 };
+size_t disk_changes(const struct ve_disk *which, char project[16], struct conf_change *changes);
+
+/* Why it cannot be that a VE's files are brought elsewhere, or 0. */
+int check_at_rest(const struct life *life, const struct held *held, struct error *err);
+
+/* A stopped VE's files into another disk, which takes the place of the one before when it is whole and on disk. */
+struct rewrite {
+	enum ve_layout layout;
+	const struct layer *layer; /* if it becomes an overlay that it was not; else NULL */
+	const struct disk_limits *limits;
+	const struct conf_change *changes; /* what else is to be in CTID.conf then */
+	size_t change_count;
+};
+
+int rewrite_held(const struct life *life, struct held *held, const struct rewrite *rewrite,
+		 struct error *err);
+
+/* "set --diskspace" and "--diskinodes", and what a sample says of them. `held` has the changed configuration. */
+int disk_set_held(const struct life *life, const struct life_set *set, const struct conf *changes,
+		  struct held *held, struct error *err);
+
+/* Applies the limits that CTID.conf has, before the VE is started; says what is not held. */
+int disk_start_held(const struct life *life, const struct held *held,
+		    const struct private_area *area, struct error *err);

@@ -40,7 +40,7 @@ int life_mount(const struct life *life, struct error *err)
 	if (private_open(life->host, &held.config, &area, err) < 0)
 		return -1;
 	autoclose int root = dir_open(AT_FDCWD, held.config.root, true, 0700, err);
-	if (root < 0 || private_mount_host(&area, false, held.config.root, err) < 0) {
+	if (root < 0 || private_mount_host(&area, held.config.root, err) < 0) {
 		err->kind = ERROR_MOUNT;
 		return error_wrap(err, "mounting the VE %u at %s", life->ctid, held.config.root);
 	}

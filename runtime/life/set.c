@@ -168,6 +168,10 @@ static int plan(const struct life *life, const struct life_set *set, struct ve_c
 		return -1;
 	if (set->name)
 		conf_set(changes, "NAME", set->name);
+	if (set->diskspace)
+		conf_set(changes, "DISKSPACE", set->diskspace);
+	if (set->diskinodes)
+		conf_set(changes, "DISKINODES", set->diskinodes);
 	for (size_t i = 0; set->kept && i < set->kept->count; i++)
 		conf_set(changes, set->kept->entries[i].key, set->kept->entries[i].value);
 	return 0;
@@ -236,7 +240,7 @@ static bool is_live(const struct life_set *set)
 
 static void warn_unsaved(const struct life *life, const struct life_set *set, bool running)
 {
-	if (!running || !is_live(set))
+	if (!running || !(is_live(set) || set->diskspace || set->diskinodes))
 		report_warning(life->report, NULL, "%s, so nothing was changed; --save sets it",
 			       running ? "this is said in the VE's configuration alone"
 				       : "the VE does not run");
@@ -256,7 +260,8 @@ static int set_held(const struct life *life, const struct life_set *set, struct 
 	if (!running && set->ip_add &&
 	    network_check_free(held->config.addresses, held->config.address_count, NULL, err) < 0)
 		return -1;
-	if (running && is_live(set) && apply(life, set, held, err) < 0)
+	if (disk_set_held(life, set, &changes, held, err) < 0 ||
+	    (running && is_live(set) && apply(life, set, held, err) < 0))
 		return -1;
 	if (set->save)
 		return save(life, &changes, err);

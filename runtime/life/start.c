@@ -123,7 +123,8 @@ int start_held(const struct life *life, struct held *held, struct error *err)
 		return error_hint(err, "\"vzctl set %u --disabled no --save\" enables it",
 				  life->ctid);
 	}
-	if (private_open(life->host, &held->config, &start.area, err) < 0)
+	if (private_open(life->host, &held->config, &start.area, err) < 0 ||
+	    disk_start_held(life, held, &start.area, err) < 0)
 		return -1;
 	if (is_mounted(held->config.root) && umount_held(held, err) < 0)
 		return -1;

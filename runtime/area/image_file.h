@@ -1,0 +1,4 @@
+/* For runtime/area/image*.c only. */
+#pragma once
+
+#define IMAGE_FILE "image"
