@@ -160,6 +160,9 @@ int cgroup_plan(const struct cgroup_spec *spec, struct cgroup *group, struct err
 	/* A service manager of the host ends what is in a login's scope with the login. */
 	if (spec->stays)
 		plan_v1(group, SYSTEMD, spec);
+	/* What v2 has without any controller. */
+	if (spec->stays && !v2.mount)
+		plan_v1(group, "freezer", spec);
 	if (v2.mount)
 		strvec_take(&group->folders,
 			    folder_in(&v2, spec->name, spec->stays || pids2 || memory2));
@@ -403,7 +406,7 @@ void cgroup_shared_leave(void)
 
 void cgroup_tidy(const char *name)
 {
-	static const char *const controllers[] = { "pids", "memory", SYSTEMD, NULL };
+	static const char *const controllers[] = { "pids", "memory", "freezer", SYSTEMD, NULL };
 	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
 		AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controllers[i]);
 		if (!found.mount)

@@ -17,10 +17,28 @@
 #include "runtime/life/life.h"
 
 static const struct command *const commands[] = {
-	&command_create,  &command_start,  &command_stop,  &command_restart, &command_status,
-	&command_set,     &command_enter,  &command_exec,  &command_exec2,   &command_runscript,
-	&command_cp,      &command_export, &command_mount, &command_umount,  &command_convert,
-	&command_destroy, &command_delete, &command_reap,
+	&command_create,
+	&command_start,
+	&command_stop,
+	&command_restart,
+	&command_status,
+	&command_set,
+	&command_enter,
+	&command_exec,
+	&command_exec2,
+	&command_runscript,
+	&command_cp,
+	&command_export,
+	&command_mount,
+	&command_umount,
+	&command_snapshot,
+	&command_snapshot_list,
+	&command_snapshot_switch,
+	&command_snapshot_delete,
+	&command_convert,
+	&command_destroy,
+	&command_delete,
+	&command_reap,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -115,6 +115,7 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 	strvec_split(&ret->groups, conf_get_default(&conf, "GROUPS", ""));
 	ret->device = xstrdup_or_null(conf_get(&conf, "DEVICE"));
 	ret->private_area = xstrdup_or_null(conf_get(&conf, "PRIVATE"));
+	ret->frozen = get_number(&conf, "FROZEN");
 	return 0;
 }
 
@@ -150,6 +151,7 @@ static void render(const struct ve_state *state, struct strbuf *text)
 		strbuf_addf(text, "DEVICE=%s\n", state->device);
 	if (state->private_area)
 		add_text(text, "PRIVATE", state->private_area);
+	add_number(text, "FROZEN", state->frozen);
 }
 
 /* Not file_write_atomic(): one name for the new file, so that a killed writer leaves nothing that the next one does not

@@ -41,6 +41,7 @@ struct ve_state {
 	struct strvec groups; /* control groups to be removed: absolute folders */
 	char *device; /* of venet on the host; NULL: none */
 	char *private_area; /* being created or destroyed */
+	bool frozen; /* for as long as it takes to copy its files */
 };
 
 #define VE_STATE_INIT ((struct ve_state){ .groups = STRVEC_INIT })

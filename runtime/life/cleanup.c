@@ -17,6 +17,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/ids.h"
+#include "runtime/life/frozen.h"
 #include "runtime/life/monitor.h"
 #include "runtime/net/venet.h"
 
@@ -124,7 +125,7 @@ int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct repo
 	if (ran && ve_process_alive(state, &state->init)) {
 		/* A stop that was interrupted can be asked for again. */
 		state->phase = VE_RUNNING;
-		return 0;
+		return state->frozen ? frozen_end(host, ctid, state, err) : 0;
 	}
 	return undo(host, ctid, report, state, err);
 }
