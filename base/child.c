@@ -41,6 +41,8 @@ static void become(const struct child_run *run, pid_t parent, const int *ends, i
 {
 	interrupt_reset_child();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (run->whole_group)
+		setpgid(0, 0);
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (getppid() == parent && null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
 	    dup2(ends[0], STDOUT_FILENO) >= 0 && dup2(ends[1], STDERR_FILENO) >= 0) {
@@ -117,7 +119,8 @@ static void tell(struct child *child)
 	}
 	if (!number || (child->told && number != SIGKILL))
 		return;
-	kill(child->pid, number);
+	/* The group is there: the child has executed the program. */
+	kill(child->run->whole_group ? -child->pid : child->pid, number);
 	child->told = true;
 	child->deadline = now_ms() + GRACE_MS;
 }

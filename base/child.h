@@ -10,6 +10,7 @@ struct child_run {
 	const char *const *argv; /* argv[0] is the path of the program */
 	unsigned limit_s; /* 0: none. What has not ended by then gets SIGTERM, and later SIGKILL */
 	bool undisturbed; /* signals to us are none to it: what is to be tidied up is tidied up */
+	bool whole_group; /* it gets a process group of its own, and what it has started gets its signals */
 	void (*prepare)(void *data); /* in the child, before it becomes the program; may be NULL */
 	void *data;
 	size_t output_max; /* bytes of each of its outputs that are kept; 0: 1 MiB. The rest is dropped */

@@ -9,16 +9,26 @@
 
 #include "base/cleanup.h"
 
-int mount_copy(int dirfd, const char *path, struct error *err)
+static int copy(int dirfd, const char *path, unsigned recursive, struct error *err)
 {
 	struct mount_attr alone = { .propagation = MS_PRIVATE };
-	autoclose int fd =
-		open_tree(dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	if (fd >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &alone, sizeof(alone)) == 0)
+	autoclose int fd = open_tree(
+		dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive);
+	if (fd >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH | recursive, &alone, sizeof(alone)) == 0)
 		return steal_fd(&fd);
 	if (errno == ENOSYS)
 		return error_set(err, ERROR_CONTAINER, "Linux 5.12 or newer is needed for a VE");
 	return error_errno(err, errno, "taking %s to show it in the VE", *path ? path : "the tree");
+}
+
+int mount_copy(int dirfd, const char *path, struct error *err)
+{
+	return copy(dirfd, path, 0, err);
+}
+
+int mount_copy_all(int dirfd, const char *path, struct error *err)
+{
+	return copy(dirfd, path, AT_RECURSIVE, err);
 }
 
 static int configure(int fs, const char *type, const char *const *options, struct error *err)

@@ -15,6 +15,9 @@
  * whatever the host shares. `path` may be "". */
 int mount_copy(int dirfd, const char *path, struct error *err);
 
+/* With what is mounted below it. */
+int mount_copy_all(int dirfd, const char *path, struct error *err);
+
 /* A file system. Options are NULL-terminated pairs of key and value (value NULL: a flag); "source" is the first, if it is a device that
  * is mounted. */
 int mount_new(const char *type, const char *const *options, uint64_t attributes, struct error *err);

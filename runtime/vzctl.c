@@ -11,6 +11,7 @@
 #include "base/completion.h"
 #include "base/interrupt.h"
 #include "base/program.h"
+#include "runtime/access/script.h"
 #include "runtime/cmd/command.h"
 #include "runtime/cmd/exit_code.h"
 #include "runtime/config/ctid.h"
@@ -71,6 +72,7 @@ struct life command_life(const struct vzctl *from, unsigned ctid)
 		.report = from->report,
 		.ctid = ctid,
 		.timeout_s = from->timeout_s,
+		.run_inside = script_run_inside,
 	};
 }
 

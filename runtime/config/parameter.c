@@ -238,6 +238,7 @@ static const struct parameter parameters[] = {
 	{ "BOOTORDER", is_number, .most = INT_MAX },
 	{ "DISABLED", YES_NO },
 	{ "STOP_TIMEOUT", is_number, .most = 86400 },
+	{ "ACTION_TIMEOUT", is_number, .most = 86400 },
 	{ "NAMESERVER", are_servers, "IP addresses, or \"inherit\" for those of the host" },
 	{ "SEARCHDOMAIN", are_domains, "names of domains, or \"inherit\" for those of the host" },
 	{ "ORIGIN_SAMPLE", TEXT },

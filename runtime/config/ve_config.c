@@ -13,7 +13,13 @@
 #include "base/strbuf.h"
 #include "runtime/config/ctid.h"
 
-enum { PAGE_SHIFT = 12, STOP_TIMEOUT_S = 120, STOP_TIMEOUT_MAX_S = 86400, SAMPLE_LIMIT = 1 << 20 };
+enum {
+	PAGE_SHIFT = 12,
+	STOP_TIMEOUT_S = 120,
+	ACTION_TIMEOUT_S = 180,
+	TIMEOUT_MAX_S = 86400,
+	SAMPLE_LIMIT = 1 << 20
+};
 
 static const char *const layout_names[] = {
 	[VE_LAYOUT_OVERLAY] = "overlay",
@@ -190,6 +196,7 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 	config->hostname = xstrdup_or_null(conf_get(own, "HOSTNAME"));
 	config->ostemplate = xstrdup_or_null(conf_get(own, "OSTEMPLATE"));
 	config->stop_timeout_s = STOP_TIMEOUT_S;
+	config->action_timeout_s = ACTION_TIMEOUT_S;
 	config->nameservers_set =
 		get_words(host, config, "NAMESERVER", "nameserver", &config->nameservers);
 	config->searchdomains_set =
@@ -201,9 +208,11 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 	    get_addresses(host, config, err) < 0 ||
 	    get_bool(host, config, "ONBOOT", &config->onboot, err) < 0 ||
 	    get_bool(host, config, "DISABLED", &config->disabled, err) < 0 ||
-	    get_bool(host, config, "BUNDLED_INIT", &config->bundled_init, err) < 0)
+	    get_bool(host, config, "BUNDLED_INIT", &config->bundled_init, err) < 0 ||
+	    get_number(host, config, "STOP_TIMEOUT", TIMEOUT_MAX_S, &config->stop_timeout_s, err) <
+		    0)
 		return -1;
-	return get_number(host, config, "STOP_TIMEOUT", STOP_TIMEOUT_MAX_S, &config->stop_timeout_s,
+	return get_number(host, config, "ACTION_TIMEOUT", TIMEOUT_MAX_S, &config->action_timeout_s,
 			  err);
 }
 

@@ -32,7 +32,7 @@ struct ve_config {
 	bool nameservers_set, searchdomains_set;
 	bool onboot, disabled;
 	bool bundled_init; /* BUNDLED_INIT: vzinit is its PID 1 if it has no init of its own */
-	unsigned stop_timeout_s;
+	unsigned stop_timeout_s, action_timeout_s; /* of an action script; 0: none */
 	unsigned ids_base; /* LOCAL_UID: the ids of its root on the host; 0: any free block */
 	bool ids_shifted; /* its files have these ids on disk; see area/private.h */
 };

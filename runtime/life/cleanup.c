@@ -17,6 +17,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/ids.h"
+#include "runtime/life/action.h"
 #include "runtime/life/frozen.h"
 #include "runtime/life/monitor.h"
 #include "runtime/net/venet.h"
@@ -42,9 +43,25 @@ static void free_ids(const struct host_config *host, unsigned ctid, const struct
 	id_block_unkeep(host->lock_dir, state->ids_base, ctid);
 }
 
-int cleanup_stopped(const struct host_config *host, unsigned ctid, struct ve_state *state,
-		    struct error *err)
+/* Each of them, whatever becomes of the other; of a VE without a configuration there are none. */
+static int run_scripts(const struct host_config *host, unsigned ctid, struct report *report,
+		       const struct ve_state *state, struct error *err)
 {
+	AUTO(ve_config_release) struct ve_config config = VE_CONFIG_INIT;
+	bool begun = state->phase == VE_STARTING || state->phase == VE_RUNNING ||
+		     state->phase == VE_STOPPING;
+	if (!begun || !state->this_boot || ve_config_load(host, ctid, &config, NULL) < 0)
+		return 0;
+	const struct action action = { host, report, &config };
+	int umounted = action_run_mounted(&action, ACTION_UMOUNT, NULL, err);
+	int after = action_run(&action, ACTION_POSTUMOUNT, umounted < 0 ? NULL : err);
+	return umounted < 0 || after < 0 ? -1 : 0;
+}
+
+int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report *report,
+		    struct ve_state *state, struct error *err)
+{
+	AUTO(error_clear) struct error script = ERROR_INIT;
 	kill_init(state);
 	if (state->this_boot) {
 		cgroup_remove_folders(&state->groups);
@@ -53,9 +70,31 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct ve_sta
 	/* It is gone with the VE's network namespace, only not at once. */
 	if (state->this_boot && state->device && venet_remove(state->device, err) < 0)
 		return -1;
+	run_scripts(host, ctid, report, state, &script);
 	free_ids(host, ctid, state);
 	ve_state_release(state);
-	return ve_state_save(host, ctid, state, err);
+	if (ve_state_save(host, ctid, state, err) < 0)
+		return -1;
+	if (!script.message)
+		return 0;
+	script.kind = ERROR_SCRIPT;
+	error_move(err, &script);
+	return -1;
+}
+
+/* For those who go on to something else. */
+static int cleanup_and_warn(const struct host_config *host, unsigned ctid, struct report *report,
+			    struct ve_state *state, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	if (cleanup_stopped(host, ctid, report, state, &why) == 0)
+		return 0;
+	if (why.kind == ERROR_SCRIPT) {
+		report_warning(report, NULL, "VE %u: %s", ctid, why.message);
+		return 0;
+	}
+	error_move(err, &why);
+	return -1;
 }
 
 void cleanup_temporary(const struct host_config *host, unsigned ctid)
@@ -73,6 +112,7 @@ int cleanup_config(const struct host_config *host, unsigned ctid, struct error *
 	autofree char *kept = xasprintf("%s.destroyed", path);
 	if (rename(path, kept) < 0 && errno != ENOENT)
 		return error_errno(err, errno, "renaming %s to %s", path, kept);
+	action_retire(host, ctid);
 	return 0;
 }
 
@@ -108,9 +148,9 @@ static int undo(const struct host_config *host, unsigned ctid, struct report *re
 		return cleanup_private(host, ctid, state, err);
 	case VE_STARTING:
 		report_info(report, "VE %u: undoing an interrupted start", ctid);
-		return cleanup_stopped(host, ctid, state, err);
+		return cleanup_and_warn(host, ctid, report, state, err);
 	default:
-		return cleanup_stopped(host, ctid, state, err);
+		return cleanup_and_warn(host, ctid, report, state, err);
 	}
 }
 

@@ -14,9 +14,10 @@
 int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct report *report,
 		      struct ve_state *state, struct error *err);
 
-/* Takes away all that a VE has on the host when it does not run: processes, groups, device, ids, state. */
-int cleanup_stopped(const struct host_config *host, unsigned ctid, struct ve_state *state,
-		    struct error *err);
+/* Takes away all that a VE has on the host when it does not run: processes, groups, device, ids, state. If it was started, or that was begun, the
+ * action scripts of umount and postumount are run before the last two; ERROR_SCRIPT: it is all done, but one of them failed. */
+int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report *report,
+		    struct ve_state *state, struct error *err);
 
 /* CTID.conf.tmp-…, which a command that was killed did not come to rename. */
 void cleanup_temporary(const struct host_config *host, unsigned ctid);

@@ -165,7 +165,7 @@ static int run_init(const struct start *start, struct error *err)
 	autoclose int tree = -1, console = -1;
 	/* A copy that is in no place yet; the flags of the one that the mounter made are locked in it. Taken
 	 * while folders of the host's root can still be passed. */
-	tree = mount_copy(AT_FDCWD, launch->host->lock_dir, err);
+	tree = mount_copy_all(AT_FDCWD, launch->host->lock_dir, err);
 	if (tree < 0 || become_init(launch, err) < 0 ||
 	    tenant_root_enter(tree, start->dev, err) < 0 || open_console(start, &console, err) < 0)
 		return -1;
@@ -201,7 +201,8 @@ static int mount_root(const struct launch *launch, struct error *err)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return error_errno(err, errno, "creating a mount namespace");
 	autoclose int fd = private_mount(&copies, launch->base, place, err);
-	if (fd < 0 || mount_place(fd, place, err) < 0)
+	if (fd < 0 || mount_place(fd, place, err) < 0 ||
+	    submounts_place(launch->mounts, fd, err) < 0)
 		return -1;
 	if (chdir("/") < 0)
 		return error_errno(err, errno, "leaving %s", place);

@@ -17,11 +17,13 @@
 #include "runtime/cgroup.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_state.h"
+#include "runtime/life/submount.h"
 
 struct launch {
 	const struct host_config *host;
 	const struct ve_config *config;
 	const struct private_area *area;
+	const struct submounts *mounts; /* to be seen in it */
 	const struct cgroup *group;
 	void *confine;
 	int userns;

@@ -18,6 +18,7 @@
 #include "runtime/area/snapshot.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_state.h"
+#include "runtime/life/action.h"
 
 struct life {
 	const struct host_config *host;
@@ -25,6 +26,10 @@ struct life {
 	unsigned ctid;
 	unsigned timeout_s; /* for the lock */
 	bool force; /* a VE that is disabled is started, too */
+
+	/* Runs the action scripts of start or stop in a VE that runs: runtime/access/script.h. NULL: they are not run. */
+	int (*run_inside)(const struct life *life, const struct ve_config *config,
+			  enum action_kind kind, struct error *err);
 };
 
 struct life_create {
@@ -43,10 +48,10 @@ int life_create(const struct life *life, const struct life_create *create, struc
 /* ERROR_RUNNING, ERROR_MOUNTED. CTID.conf stays as CTID.conf.destroyed. */
 int life_destroy(const struct life *life, struct error *err);
 
-/* ERROR_RUNNING if it runs. Back when its init has been executed. */
+/* ERROR_RUNNING if it runs. Back when its init has been executed. ERROR_SCRIPT: an action script failed, and it does not run. */
 int life_start(const struct life *life, struct error *err);
 
-/* ERROR_NOT_RUNNING if it does not run. `fast`: without asking its init. */
+/* ERROR_NOT_RUNNING if it does not run. `fast`: without asking its init. ERROR_SCRIPT: it is stopped, but an action script failed. */
 int life_stop(const struct life *life, bool fast, struct error *err);
 
 /* Stops it if it runs, and starts it. */
@@ -56,7 +61,7 @@ int life_restart(const struct life *life, bool fast, struct error *err);
  * been dealt with by somebody else meanwhile, it does nothing. */
 int life_reap(const struct life *life, pid_t init, bool reboot, struct error *err);
 
-/* Shows a stopped VE at VE_ROOT, ids as on disk. ERROR_RUNNING, ERROR_MOUNTED, ERROR_NOT_MOUNTED. */
+/* Shows a stopped VE at VE_ROOT, ids as on disk. ERROR_RUNNING, ERROR_MOUNTED, ERROR_NOT_MOUNTED, ERROR_SCRIPT. */
 int life_mount(const struct life *life, struct error *err);
 int life_umount(const struct life *life, struct error *err);
 
@@ -127,7 +132,7 @@ void held_release(struct held *held);
 int start_held(const struct life *life, struct held *held, struct error *err);
 int stop_held(const struct life *life, struct held *held, bool fast, struct error *err);
 bool is_mounted(const char *root);
-int umount_held(const struct held *held, struct error *err);
+int umount_held(const struct life *life, const struct held *held, struct error *err);
 
 /* Writes CTID.conf: `text`, changed so. It appears whole, and what it says of the VE is true from then on. */
 int publish_config(const struct life *life, const struct strbuf *text,

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "runtime/area/private.h"
+#include "runtime/life/action.h"
 #include "runtime/life/life.h"
 
 bool is_mounted(const char *root)
@@ -28,32 +29,9 @@ static int not_stopped(const struct life *life, const struct held *held, struct 
 			  life->ctid);
 }
 
-int life_mount(const struct life *life, struct error *err)
+static int umount_root(const char *root, struct error *err)
 {
-	AUTO(held_release) struct held held = HELD_INIT;
-	AUTO(private_release) struct private_area area = PRIVATE_AREA_INIT;
-	if (held_take(life, true, &held, err) < 0 || not_stopped(life, &held, err) < 0)
-		return -1;
-	if (is_mounted(held.config.root))
-		return error_set(err, ERROR_MOUNTED, "the VE %u is mounted already, at %s",
-				 life->ctid, held.config.root);
-	if (private_open(life->host, &held.config, &area, err) < 0)
-		return -1;
-	autoclose int root = dir_open(AT_FDCWD, held.config.root, true, 0700, err);
-	if (root < 0 || private_mount_host(&area, held.config.root, err) < 0) {
-		err->kind = ERROR_MOUNT;
-		return error_wrap(err, "mounting the VE %u at %s", life->ctid, held.config.root);
-	}
-	if (area.ids_shifted)
-		report_warning(life->report, held.config.root,
-			       "the VE's files have its ids on disk: its root is %u here",
-			       held.config.ids_base);
-	return 0;
-}
-
-int umount_held(const struct held *held, struct error *err)
-{
-	const char *root = held->config.root;
+	submounts_umount(root);
 	if (umount2(root, UMOUNT_NOFOLLOW) == 0)
 		return 0;
 	int number = errno;
@@ -65,6 +43,68 @@ int umount_held(const struct held *held, struct error *err)
 			       : -1;
 }
 
+static int mount_area(const struct ve_config *config, struct private_area *area, int *root,
+		      const struct action *action, struct error *err)
+{
+	if (private_open(action->host, config, area, err) < 0)
+		return -1;
+	autoclose int place = dir_open(AT_FDCWD, config->root, true, 0700, err);
+	if (place < 0 || private_mount_host(area, config->root, err) < 0) {
+		err->kind = ERROR_MOUNT;
+		return -1;
+	}
+	*root = dir_open(AT_FDCWD, config->root, false, 0, err);
+	return *root < 0 ? -1 : 0;
+}
+
+/* The scripts of mount see it before others do. */
+static int mount_scripted(const struct action *action, struct error *err)
+{
+	AUTO(private_release) struct private_area area = PRIVATE_AREA_INIT;
+	AUTO(submounts_release) struct submounts mounts = SUBMOUNTS_INIT;
+	const struct ve_config *config = action->config;
+	autoclose int root = -1;
+	if (action_run_mounted(action, ACTION_MOUNT, &mounts, err) < 0 ||
+	    mount_area(config, &area, &root, action, err) < 0)
+		return -1;
+	if (submounts_place(&mounts, root, err) < 0) {
+		umount_root(config->root, NULL);
+		return -1;
+	}
+	if (area.ids_shifted)
+		report_warning(action->report, config->root,
+			       "the VE's files have its ids on disk: its root is %u here",
+			       config->ids_base);
+	return 0;
+}
+
+int life_mount(const struct life *life, struct error *err)
+{
+	AUTO(held_release) struct held held = HELD_INIT;
+	if (held_take(life, true, &held, err) < 0 || not_stopped(life, &held, err) < 0)
+		return -1;
+	if (is_mounted(held.config.root))
+		return error_set(err, ERROR_MOUNTED, "the VE %u is mounted already, at %s",
+				 life->ctid, held.config.root);
+	const struct action action = { life->host, life->report, &held.config };
+	if (action_run(&action, ACTION_PREMOUNT, err) == 0 && mount_scripted(&action, err) == 0)
+		return 0;
+	/* What they have begun is ended. */
+	action_run_mounted(&action, ACTION_UMOUNT, NULL, NULL);
+	action_run(&action, ACTION_POSTUMOUNT, NULL);
+	return error_wrap(err, "mounting the VE %u at %s", life->ctid, held.config.root);
+}
+
+/* A script that fails leaves it mounted; one of postumount cannot. */
+int umount_held(const struct life *life, const struct held *held, struct error *err)
+{
+	const struct action action = { life->host, life->report, &held->config };
+	if (action_run_mounted(&action, ACTION_UMOUNT, NULL, err) < 0 ||
+	    umount_root(held->config.root, err) < 0)
+		return -1;
+	return action_run(&action, ACTION_POSTUMOUNT, err);
+}
+
 int life_umount(const struct life *life, struct error *err)
 {
 	AUTO(held_release) struct held held = HELD_INIT;
@@ -72,7 +112,7 @@ int life_umount(const struct life *life, struct error *err)
 		return -1;
 	if (!is_mounted(held.config.root))
 		return error_set(err, ERROR_NOT_MOUNTED, "the VE %u is not mounted", life->ctid);
-	return umount_held(&held, err);
+	return umount_held(life, &held, err);
 }
 
 int life_status(const struct host_config *host, unsigned ctid, struct life_status *ret,

@@ -23,6 +23,7 @@ enum { PIDS_DEFAULT = 4096 };
 /* What is open while a VE starts. */
 struct start {
 	struct private_area area;
+	struct submounts mounts; /* of action scripts */
 	struct cgroup group;
 	struct id_block ids;
 	int userns;
@@ -32,6 +33,7 @@ struct start {
 
 #define START_INIT                                  \
 	((struct start){ .area = PRIVATE_AREA_INIT, \
+			 .mounts = SUBMOUNTS_INIT,  \
 			 .group = CGROUP_INIT,      \
 			 .ids = ID_BLOCK_INIT,      \
 			 .userns = -1,              \
@@ -40,6 +42,7 @@ struct start {
 static void start_release(struct start *start)
 {
 	private_release(&start->area);
+	submounts_release(&start->mounts);
 	cgroup_close(&start->group);
 	id_block_release(&start->ids);
 	confine_free(start->confine);
@@ -90,6 +93,7 @@ static int begin(const struct life *life, struct held *held, struct start *start
 		.host = life->host,
 		.config = &held->config,
 		.area = &start->area,
+		.mounts = &start->mounts,
 		.group = &start->group,
 		.confine = start->confine,
 		.userns = start->userns,
@@ -115,6 +119,26 @@ static int go(const struct life *life, struct held *held, struct start *start, s
 	return launch_go(&start->launched, err);
 }
 
+/* A script may be what puts the private area into its place. */
+static int mount_area(const struct life *life, struct held *held, struct start *start,
+		      struct error *err)
+{
+	const struct action action = { life->host, life->report, &held->config };
+	if (action_run(&action, ACTION_PREMOUNT, err) < 0 ||
+	    action_run_mounted(&action, ACTION_MOUNT, &start->mounts, err) < 0)
+		return -1;
+	if (private_open(life->host, &held->config, &start->area, err) < 0)
+		return -1;
+	return disk_start_held(life, held, &start->area, err);
+}
+
+static int started(const struct life *life, struct held *held, struct error *err)
+{
+	if (!life->run_inside)
+		return 0;
+	return life->run_inside(life, &held->config, ACTION_START, err);
+}
+
 int start_held(const struct life *life, struct held *held, struct error *err)
 {
 	AUTO(start_release) struct start start = START_INIT;
@@ -123,15 +147,14 @@ int start_held(const struct life *life, struct held *held, struct error *err)
 		return error_hint(err, "\"vzctl set %u --disabled no --save\" enables it",
 				  life->ctid);
 	}
-	if (private_open(life->host, &held->config, &start.area, err) < 0 ||
-	    disk_start_held(life, held, &start.area, err) < 0)
+	if (is_mounted(held->config.root) && umount_held(life, held, err) < 0)
 		return -1;
-	if (is_mounted(held->config.root) && umount_held(held, err) < 0)
-		return -1;
-	if (prepare(life, held, &start, err) == 0 && begin(life, held, &start, err) == 0 &&
-	    go(life, held, &start, err) == 0)
+	if (prepare(life, held, &start, err) < 0)
+		held->state.phase = VE_STOPPED; /* no script was run, so none is to be undone */
+	else if (mount_area(life, held, &start, err) == 0 && begin(life, held, &start, err) == 0 &&
+		 go(life, held, &start, err) == 0 && started(life, held, err) == 0)
 		return 0;
-	cleanup_stopped(life->host, life->ctid, &held->state, NULL);
+	cleanup_stopped(life->host, life->ctid, life->report, &held->state, NULL);
 	return -1;
 }
 
@@ -147,12 +170,26 @@ int life_start(const struct life *life, struct error *err)
 	return 0;
 }
 
+/* A script that fails when it is down is no reason to leave it so. */
+static int stop_and_warn(const struct life *life, struct held *held, bool fast, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	if (stop_held(life, held, fast, &why) == 0)
+		return 0;
+	if (why.kind == ERROR_SCRIPT) {
+		report_warning(life->report, NULL, "%s", why.message);
+		return 0;
+	}
+	error_move(err, &why);
+	return -1;
+}
+
 int life_restart(const struct life *life, bool fast, struct error *err)
 {
 	AUTO(held_release) struct held held = HELD_INIT;
 	if (held_take(life, true, &held, err) < 0)
 		return -1;
-	if (held.state.phase == VE_RUNNING && stop_held(life, &held, fast, err) < 0)
+	if (held.state.phase == VE_RUNNING && stop_and_warn(life, &held, fast, err) < 0)
 		return -1;
 	if (start_held(life, &held, err) < 0)
 		return error_wrap(err, "starting the VE %u", life->ctid);
@@ -175,10 +212,10 @@ static int reap(const struct life *life, pid_t init, bool reboot, struct error *
 		return -1;
 	if (held.state.init.pid != init || ve_process_alive(&held.state, &held.state.init))
 		return 0;
-	if (cleanup_stopped(life->host, life->ctid, &held.state, err) < 0)
-		return -1;
-	if (!reboot)
-		return 0;
+	int result = cleanup_stopped(life->host, life->ctid, life->report, &held.state, err);
+	if (!reboot || (result < 0 && err->kind != ERROR_SCRIPT))
+		return result;
+	error_clear(err);
 	if (ve_config_load(life->host, life->ctid, &held.config, err) < 0)
 		return -1;
 	return start_held(life, &held, err);

@@ -118,8 +118,16 @@ static int kill_all(const struct life *life, const struct running *running, stru
 
 static int end_init(const struct life *life, struct running *running, bool fast, struct error *err)
 {
+	AUTO(error_clear) struct error script = ERROR_INIT;
 	if (fast)
 		return kill_all(life, running, err);
+	if (life->run_inside &&
+	    life->run_inside(life, &running->config, ACTION_STOP, &script) < 0) {
+		if (script.kind == ERROR_INTERRUPTED)
+			return interrupt_check(err);
+		/* A tenant can make it fail, and is to be stopped all the same. */
+		report_warning(life->report, NULL, "%s", script.message);
+	}
 	/* Without somebody at the console, each of systemd's lines there costs it a second. */
 	monitor_ensure(life->host, life->ctid, running, NULL);
 	if (!ask(life, running))
@@ -150,7 +158,10 @@ int stop_held(const struct life *life, struct held *held, bool fast, struct erro
 		error_move(err, &why);
 		return -1;
 	}
-	return cleanup_stopped(life->host, life->ctid, &held->state, err);
+	if (cleanup_stopped(life->host, life->ctid, life->report, &held->state, err) == 0)
+		return 0;
+	return err->kind == ERROR_SCRIPT ? error_wrap(err, "the VE %u is stopped, but", life->ctid)
+					 : -1;
 }
 
 int life_stop(const struct life *life, bool fast, struct error *err)
@@ -160,7 +171,7 @@ int life_stop(const struct life *life, bool fast, struct error *err)
 		return -1;
 	if (held.state.phase != VE_RUNNING) {
 		if (is_mounted(held.config.root))
-			return umount_held(&held, err);
+			return umount_held(life, &held, err);
 		return error_set(err, ERROR_NOT_RUNNING, "the VE %u is not running", life->ctid);
 	}
 	return stop_held(life, &held, fast, err);

@@ -72,6 +72,23 @@ static void test_limit_of_time(void **state)
 	assert_non_null(strstr(err.message, "1 s"));
 }
 
+static void test_limit_of_a_group(void **state)
+{
+	struct child_run run = { .limit_s = 1, .whole_group = true };
+	AUTO(strbuf_release) struct strbuf output = STRBUF_INIT;
+	AUTO(error_clear) struct error err = ERROR_INIT;
+	int status;
+	(void)state;
+	assert_int_equal(
+		shell("sleep 1000 >&- & echo $!; wait", &run, &output, NULL, &status, &err), -1);
+	assert_int_equal(err.kind, ERROR_TIME_LIMIT);
+	pid_t pid = (pid_t)strtol(output.text, NULL, 10);
+	assert_true(pid > 1);
+	for (int i = 0; i < 100 && kill(pid, 0) == 0; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	assert_int_equal(kill(pid, 0), -1);
+}
+
 static void test_no_program(void **state)
 {
 	const char *argv[] = { "/nonexistent/program", NULL };
@@ -113,9 +130,10 @@ static void test_interrupted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_outputs),    cmocka_unit_test(test_limit_of_output),
-		cmocka_unit_test(test_background), cmocka_unit_test(test_limit_of_time),
-		cmocka_unit_test(test_no_program), cmocka_unit_test(test_interrupted),
+		cmocka_unit_test(test_outputs),          cmocka_unit_test(test_limit_of_output),
+		cmocka_unit_test(test_background),       cmocka_unit_test(test_limit_of_time),
+		cmocka_unit_test(test_no_program),       cmocka_unit_test(test_interrupted),
+		cmocka_unit_test(test_limit_of_a_group),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
