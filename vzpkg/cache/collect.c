@@ -160,6 +160,46 @@ static int add_locked(struct collect *collect, struct store_needs *needs, struct
 	return 0;
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+	size_t length = strlen(text), size = strlen(end);
+	return length > size && strcmp(text + length - size, end) == 0;
+}
+
+/* Lines with packages are plans; one that was cut off by power loss is none. */
+static void add_journal(struct collect *collect, const char *path, struct store_needs *needs)
+{
+	autofclose FILE *file = fopen(path, "re"); /* its run may have ended meanwhile */
+	autofree char *line = NULL;
+	size_t size = 0;
+	ssize_t length;
+
+	while (file && (length = getline(&line, &size, file)) > 0) {
+		json_t *json = json_loadb(line, (size_t)length, 0, NULL);
+		if (json && !add_packages(json, needs))
+			strvec_pushf(&collect->damaged, "%s: a plan lacks a digest", path);
+		json_decref(json);
+	}
+}
+
+/* Of runs over many VEs that go on, or can: TEMPLATE/fleet/RUN.jsonl */
+static int add_journals(struct collect *collect, struct store_needs *needs, struct error *err)
+{
+	autofree char *folder = xasprintf("%s/fleet", collect->template_dir);
+	autoclosedir DIR *dir = opendir(folder);
+
+	if (!dir)
+		return errno == ENOENT ? 0 : error_errno(err, errno, "reading %s", folder);
+	for (const struct dirent *entry; (entry = readdir(dir));) {
+		autofree char *path = xasprintf("%s/%s", folder, entry->d_name);
+		if (ends_in(entry->d_name, ".jsonl"))
+			add_journal(collect, path, needs);
+		if (interrupt_check(err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_manifests(struct collect *collect, struct store_needs *needs, struct error *err)
 {
 	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
@@ -284,7 +324,7 @@ static int walk_store(const struct walk *walk, int packages, struct error *err)
 	return 0;
 }
 
-/* The lists first, then the manifests: a run that ends in between has published its manifest before it takes its list away. */
+/* The lists first, then manifests and journals: a run that ends in between has published its manifest, or written its journal, before it takes its list away. */
 static int collect_from(struct collect *collect, bool kept, struct error *err)
 {
 	AUTO(lock_release) struct lock lock = LOCK_INIT;
@@ -298,7 +338,7 @@ static int collect_from(struct collect *collect, bool kept, struct error *err)
 		      err) < 0)
 		return error_wrap(err, "the package store");
 	if (store_roots_read(packages, kept, &needs, err) < 0 ||
-	    add_locked(collect, &needs, err) < 0 ||
+	    add_locked(collect, &needs, err) < 0 || add_journals(collect, &needs, err) < 0 ||
 	    (kept && add_manifests(collect, &needs, err) < 0))
 		return -1;
 	if (needs.count)

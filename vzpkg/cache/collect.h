@@ -35,11 +35,11 @@ void collect_release(struct collect *collect);
 int collect_generations(struct collect *collect, struct error *err);
 
 /*
- * Removes the files that no manifest of a generation names, no run that goes on, and no plan of store_keep(), and no lock file of a template, as well as downloads and damaged
- * files that are a week old. With a damaged manifest or lock file (said in `damaged`) no file is removed that it might name. Fills in `layers`. To be
+ * Removes the files that no manifest of a generation names, no run that goes on, no journal of one that can go on, no plan of store_keep(), and no lock file of a template, as
+ * well as downloads and damaged files that are a week old. With a damaged manifest, journal or lock file (said in `damaged`) no file is removed that it might name. Fills in `layers`. To be
  * called after collect_generations().
  */
 int collect_packages(struct collect *collect, struct error *err);
 
-/* Removes all files, but for those of runs that go on and of lock files. */
+/* Removes all files, but for those of runs that go on or can, and of lock files. */
 int collect_all_packages(struct collect *collect, struct error *err);

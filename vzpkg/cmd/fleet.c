@@ -9,6 +9,7 @@
 #include "vzpkg/cmd/fleet_former.h"
 #include "vzpkg/cmd/fleet_look.h"
 #include "vzpkg/cmd/fleet_record.h"
+#include "vzpkg/fleet/redo.h"
 #include "vzpkg/exit_code.h"
 
 void fleet_release(struct fleet *fleet)
@@ -51,6 +52,16 @@ static int fail_task(struct fleet *fleet, struct fleet_task *task, const struct 
 			 err);
 }
 
+/* Why it cannot be worked in; NULL if it can. */
+static const struct error *wrong_with(const struct fleet *fleet, const struct fleet_ve *ve)
+{
+	const struct fleet_repaired *repaired = fleet_repaired(fleet, ve->ctid);
+
+	if (repaired && repaired->error.kind != ERROR_NONE)
+		return &repaired->error;
+	return ve->error.kind == ERROR_NONE ? NULL : &ve->error;
+}
+
 int fleet_take(struct fleet *fleet, const struct ve_selection *selection, struct error *err)
 {
 	if (fleet_look_at(fleet->app, selection, &fleet->inventory, err) < 0)
@@ -59,8 +70,8 @@ int fleet_take(struct fleet *fleet, const struct ve_selection *selection, struct
 	for (size_t i = 0; i < fleet->inventory.count; i++)
 		fleet->tasks[i].ve = &fleet->inventory.ves[i];
 	for (size_t i = 0; i < fleet->inventory.count; i++) {
-		const struct error *why = &fleet->inventory.ves[i].error;
-		if (why->kind != ERROR_NONE && fail_task(fleet, &fleet->tasks[i], why, err) < 0)
+		const struct error *why = wrong_with(fleet, &fleet->inventory.ves[i]);
+		if (why && fail_task(fleet, &fleet->tasks[i], why, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -158,8 +169,24 @@ static int begin_journal(struct fleet *fleet, struct error *err)
 	autofree unsigned *ctids = xcalloc(fleet->inventory.count + 1, sizeof(*ctids));
 	size_t count = waiting(fleet, ctids);
 
+	if (fleet->journal)
+		return 0;
 	return journal_begin(fleet->app->host.template_dir, fleet_request_json(fleet->request),
 			     ctids, count, &fleet->journal, err);
+}
+
+/* What a VE may be left with half of, if this run is killed. */
+static int note_plans(struct fleet *fleet, struct error *err)
+{
+	for (size_t i = 0; i < fleet->class_count; i++) {
+		struct fleet_class *class = &fleet->classes[i];
+		if (fleet_class_error(class) || !class->difference.count)
+			continue;
+		json_t *plan = redo_json(class->plan, &class->difference, fleet->request->purge);
+		if (journal_note_plan(fleet->journal, plan, &class->journaled, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int fleet_attempt(struct fleet *fleet, struct error *err)
@@ -170,9 +197,25 @@ int fleet_attempt(struct fleet *fleet, struct error *err)
 		return 0;
 	announce(fleet);
 	if (fleet_fetch(fleet, err) < 0 || settle(fleet, err) < 0 ||
-	    (!fleet->journal && begin_journal(fleet, err) < 0))
+	    begin_journal(fleet, err) < 0 || note_plans(fleet, err) < 0)
 		return -1;
 	return fleet_work(fleet, err);
+}
+
+static void say_what_is_left(const struct fleet *fleet, struct error *err)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	size_t left = waiting(fleet, NULL), half = 0;
+
+	for (size_t i = 0; i < fleet->inventory.count; i++)
+		half += json_is_true(json_object_get(fleet->tasks[i].record, "half_done"));
+	if (left)
+		strbuf_addf(&text, "%zu VE%s left as %s", left, left == 1 ? " was" : "s were",
+			    left == 1 ? "it was" : "they were");
+	if (half)
+		strbuf_addf(&text, "%s%zu VE%s may be half done", left ? ", and " : "", half,
+			    half == 1 ? "" : "s");
+	error_hint(err, "%s%s\"vzpkg resume\" goes on", text.text, text.length ? ": " : "");
 }
 
 static int work(struct fleet *fleet, struct error *err)
@@ -184,8 +227,7 @@ static int work(struct fleet *fleet, struct error *err)
 	if (fleet->journal)
 		fleet->resumable = journal_close(steal_ptr(fleet->journal));
 	if (ret < 0 && err->kind == ERROR_INTERRUPTED && fleet->resumable)
-		error_hint(err, "%zu VEs were left as they were: \"vzpkg resume\" goes on",
-			   waiting(fleet, NULL));
+		say_what_is_left(fleet, err);
 	return ret;
 }
 

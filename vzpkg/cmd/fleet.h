@@ -73,6 +73,7 @@ struct fleet_class {
 	struct plan *plan;
 	struct difference difference;
 	struct change_notes notes;
+	unsigned journaled; /* the number of its plan in the journal; 0: none */
 	bool any_running; /* of its VEs */
 	struct fleet_former former; /* --rollback, if any is running */
 	struct error error; /* it cannot be done in any of them */
@@ -109,6 +110,20 @@ struct fleet_task {
 	bool put_off; /* its packages have changed since they were looked at */
 };
 
+/* A VE of the journal in which something was, or could not be, put right. */
+struct fleet_repaired {
+	unsigned ctid;
+	struct error error; /* of no kind: it is */
+	bool half_done; /* … or still may be so */
+};
+
+struct fleet_repairs {
+	struct fleet_repaired *items;
+	size_t count;
+};
+
+void fleet_repairs_release(struct fleet_repairs *repairs);
+
 struct fleet {
 	struct app *app;
 	struct fleet_request *request;
@@ -125,6 +140,7 @@ struct fleet {
 	uint64_t package_bytes, missing_bytes; /* of them, and of those that are to be downloaded */
 	struct fleet_files *files;
 	struct journal *journal;
+	const struct fleet_repairs *repairs; /* before this run; borrowed, may be NULL */
 	bool unheard; /* nothing is printed as each VE ends */
 	bool json_lines; /* a record on stdout as each VE ends */
 	bool again; /* the second attempt, and the last */
@@ -136,15 +152,25 @@ struct fleet {
 int fleet_run(struct fleet *fleet, const struct ve_selection *selection, bool dry_run,
 	      struct command_result *ret, struct error *err);
 
-/* In VEs of the journal in which work was under way when its run was killed, lets their package managers finish what they had
- * begun. What cannot be put right is said when such a VE is read. -1 only if interrupted. */
-int fleet_repair(struct fleet *fleet, struct error *err);
+/* In VEs of the journal in which it has not succeeded, lets their package managers finish what they had begun, before they are looked at. What cannot be put right is
+ * that VE's failure. */
+int fleet_repair(struct fleet *fleet, struct fleet_repairs *ret, struct error *err);
+
+/* What has become of that VE in it; NULL: there was nothing to be done. Borrowed. */
+const struct fleet_repaired *fleet_repaired(const struct fleet *fleet, unsigned ctid);
 
 /* The package files that are asked for, if any. */
 int fleet_open_local(struct fleet *fleet, struct error *err);
 
 /* The one of that digest; or NULL. */
 const struct local_package *fleet_local(const struct fleet *fleet, const struct digest *digest);
+
+/* The folder of the packages that are shown to VEs, unless there is one. */
+int fleet_open_files(struct fleet *fleet, struct error *err);
+
+/* What packages of a template are verified by; both stay NULL for those of the deb kind. */
+int fleet_open_keys(struct fleet *fleet, const struct template *template, struct keyring **keyring,
+		    struct package_keys **keys, struct error *err);
 
 int fleet_take(struct fleet *fleet, const struct ve_selection *selection, struct error *err);
 int fleet_plan(struct fleet *fleet, struct error *err);

@@ -48,6 +48,7 @@ int fleet_again(struct fleet *fleet, struct error *err)
 		.inventory = INVENTORY_INIT,
 		.unheard = fleet->unheard,
 		.json_lines = fleet->json_lines,
+		.repairs = fleet->repairs,
 		.again = true,
 	};
 

@@ -27,11 +27,14 @@ void fleet_files_freep(struct fleet_files **files)
 	free(gone);
 }
 
-static int open_files(struct fleet *fleet, struct error *err)
+int fleet_open_files(struct fleet *fleet, struct error *err)
 {
-	struct fleet_files *files = fleet->files = xcalloc(1, sizeof(*files));
+	struct fleet_files *files = fleet->files;
 	struct share_spec spec = { .jobs = cpu_count(), .report = fleet->app->report };
 
+	if (files)
+		return 0;
+	files = fleet->files = xcalloc(1, sizeof(*files));
 	files->workdir = WORKDIR_INIT;
 	workdir_sweep(fleet->app->host.template_dir);
 	if (store_open(app_pm(fleet->app, err), &files->store, err) < 0 ||
@@ -42,8 +45,8 @@ static int open_files(struct fleet *fleet, struct error *err)
 	return share_open(&spec, &files->share, err);
 }
 
-static int open_keys(struct fleet *fleet, const struct template *template, struct keyring **keyring,
-		     struct package_keys **keys, struct error *err)
+int fleet_open_keys(struct fleet *fleet, const struct template *template, struct keyring **keyring,
+		    struct package_keys **keys, struct error *err)
 {
 	if (template->format != PACKAGE_RPM)
 		return 0;
@@ -94,7 +97,7 @@ static int add_class(struct fleet *fleet, struct fleet_class *class, struct erro
 		return 0;
 	if (app_fetcher(fleet->app, &fetcher, err) < 0 ||
 	    store_local(fleet, class->plan, err) < 0 ||
-	    open_keys(fleet, template, &keyring, &keys, err) < 0 ||
+	    fleet_open_keys(fleet, template, &keyring, &keys, err) < 0 ||
 	    add_plan(fleet, template, class->plan, fetcher, keys, err) < 0)
 		return -1;
 	const struct fleet_bringer bringer = {
@@ -113,7 +116,7 @@ static int add_class(struct fleet *fleet, struct fleet_class *class, struct erro
 
 int fleet_fetch(struct fleet *fleet, struct error *err)
 {
-	if (open_files(fleet, err) < 0)
+	if (fleet_open_files(fleet, err) < 0)
 		return -1;
 	for (size_t i = 0; i < fleet->class_count; i++) {
 		struct fleet_class *class = &fleet->classes[i];

@@ -10,7 +10,6 @@
 #include "vzpkg/cmd/fleet.h"
 #include "vzpkg/cmd/fleet_former.h"
 #include "vzpkg/resolve/former.h"
-#include "vzpkg/template_keyring.h"
 
 /* ---- classes ------------------------------------------------------------------------------------------------------- */
 
@@ -178,8 +177,7 @@ static int add_local(struct fleet *fleet, const struct template *template,
 		return -1;
 	if (template->format != PACKAGE_RPM)
 		return 0;
-	if (template_keyring_open(template, app_pm(fleet->app, err), &keyring, err) < 0 ||
-	    package_keys_open(keyring, &template->key_files, &keys, err) < 0)
+	if (fleet_open_keys(fleet, template, &keyring, &keys, err) < 0)
 		return -1;
 	for (size_t i = 0; i < fleet->local_count; i++)
 		if (local_package_verify(&fleet->local[i], keys, err) < 0)

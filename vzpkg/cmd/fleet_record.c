@@ -80,6 +80,8 @@ json_t *fleet_record(const struct fleet *fleet, const struct fleet_task *task,
 		json_object_set_new(record, "packages", fleet_changes(task->class));
 	json_object_set_new(record, "running", json_boolean(applied->ran));
 	json_object_set_new(record, "restart", strings(&applied->restart));
+	if (err && applied->half_done)
+		json_object_set_new(record, "half_done", json_true());
 	if (err && fleet->request->rollback && applied->changed) {
 		json_object_set_new(record, "undone", json_boolean(applied->undone));
 		json_object_set_new(record, "not_undone", strings(&applied->not_undone));
@@ -166,7 +168,9 @@ void fleet_record_text(const struct fleet *fleet, const struct fleet_task *task,
 	if (error)
 		error_text(record, error, text);
 	else if (task->state == FLEET_UNCHANGED)
-		strbuf_adds(text, "nothing to do");
+		strbuf_adds(text, json_is_true(json_object_get(record, "repaired"))
+					  ? "what was half done is finished"
+					  : "nothing to do");
 	else
 		changes_text(json_object_get(record, "packages"), text);
 	if (seconds)

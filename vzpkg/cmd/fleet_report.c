@@ -67,10 +67,15 @@ static int note_applications(const struct fleet *fleet, const struct fleet_task 
 int fleet_end(struct fleet *fleet, struct fleet_task *task, enum fleet_state state, json_t *record,
 	      struct error *err)
 {
+	const struct fleet_repaired *repaired = fleet_repaired(fleet, task->ve->ctid);
 	AUTO(error_clear) struct error why = ERROR_INIT;
 
 	task->state = state;
 	task->record = record;
+	if (repaired && repaired->error.kind == ERROR_NONE)
+		json_object_set_new(record, "repaired", json_true());
+	else if (repaired && repaired->half_done)
+		json_object_set_new(record, "half_done", json_true());
 	if (state != FLEET_FAILED && note_applications(fleet, task, &why) < 0)
 		report_warning(fleet->app->report, task->ve->title,
 			       "%s: the applications are not recorded: %s", task->ve->title,

@@ -119,11 +119,24 @@ bool fleet_has_work(const struct fleet *fleet, const struct fleet_task *task)
 	       (fleet->request->kind == FLEET_APPLICATIONS && has_scripts(fleet, task));
 }
 
+struct noting {
+	struct journal *journal;
+	unsigned ctid;
+};
+
+/* Without it a cut-off rpm would not be known to be one: that can be borne, and has no other to tell it to. */
+static void note_manager(bool ended, void *data)
+{
+	const struct noting *noting = data;
+	journal_note_manager(noting->journal, noting->ctid, ended, NULL);
+}
+
 static int apply(const struct fleet *fleet, const struct fleet_task *task, atomic_int *phase,
 		 struct apply_result *result, struct error *err)
 {
 	const struct fleet_request *request = fleet->request;
 	const struct app *app = fleet->app;
+	struct noting noting = { fleet->journal, task->ve->ctid };
 	AUTO(script_list_release) struct script_list before = { 0 }, after = { 0 };
 
 	scripts_of(fleet, task, before_kind[request->verb], &before);
@@ -149,6 +162,8 @@ static int apply(const struct fleet *fleet, const struct fleet_task *task, atomi
 		.lock_timeout_s = app->options.timeout_s,
 		.skip_lock = app->options.skip_lock,
 		.phase = phase,
+		.manager = note_manager,
+		.data = &noting,
 	};
 	return apply_change(&job, result, err);
 }
@@ -233,7 +248,8 @@ static void begun(size_t index, void *data)
 	work->running++;
 	task->begun_ms = now_ms();
 	/* That it is not on disk costs a look at the VE more, if this run is killed. */
-	if (journal_note_begun(work->fleet->journal, task->ve->ctid, &why) < 0)
+	if (journal_note_begun(work->fleet->journal, task->ve->ctid, task->class->journaled, &why) <
+	    0)
 		report_warning(work->fleet->app->report, NULL, "%s", why.message);
 	show_progress(work);
 }
@@ -285,15 +301,15 @@ static int failed(size_t index, void *data, const struct error *why, struct erro
 {
 	struct work *work = data;
 	struct fleet_task *task = work->tasks[index];
-	const struct apply_result nothing = APPLY_RESULT_INIT;
+	const struct apply_result unknown = { .half_done = true };
 
-	return end(work, task, fleet_record(work->fleet, task, &nothing, why), err);
+	return end(work, task, fleet_record(work->fleet, task, &unknown, why), err);
 }
 
 /* Nobody waits any longer for those that are at work. */
 static void cut_off(struct work *work, const struct error *interrupt)
 {
-	const struct apply_result nothing = APPLY_RESULT_INIT;
+	const struct apply_result unknown = { .half_done = true };
 
 	for (size_t i = 0; i < work->count; i++) {
 		struct fleet_task *task = work->tasks[i];
@@ -302,7 +318,7 @@ static void cut_off(struct work *work, const struct error *interrupt)
 			continue;
 		error_set(&why, interrupt->kind, "%s; it may be half done", interrupt->message);
 		error_hint(&why, "\"vzpkg resume\" finishes it");
-		fleet_cut_off(work->fleet, task, fleet_record(work->fleet, task, &nothing, &why));
+		fleet_cut_off(work->fleet, task, fleet_record(work->fleet, task, &unknown, &why));
 	}
 }
 

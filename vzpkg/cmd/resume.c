@@ -29,11 +29,29 @@ static int select_rest(const struct app *app, const struct journal *journal,
 	return rest.count ? ve_select(&app->host, &words, ret, err) : 0;
 }
 
+static void say_what_is_left(const struct app *app, const struct journal *journal,
+			     const struct fleet_request *request)
+{
+	AUTO(strbuf_release) struct strbuf more = STRBUF_INIT;
+	size_t count[JOURNAL_DONE + 1] = { 0 }, all = journal_count(journal);
+
+	for (size_t i = 0; i < all; i++)
+		count[journal_state(journal, journal_ve(journal, i))]++;
+	if (count[JOURNAL_BEGUN])
+		strbuf_addf(&more, "; in %zu work was cut off", count[JOURNAL_BEGUN]);
+	if (count[JOURNAL_FAILED])
+		strbuf_addf(&more, "; in %zu it failed and is tried again", count[JOURNAL_FAILED]);
+	report_info(app->report, "going on with \"vzpkg %s\": %zu of %zu VE%s left%s",
+		    request->command, all - count[JOURNAL_DONE], all, all == 1 ? " is" : "s are",
+		    more.text);
+}
+
 static int go_on(struct app *app, struct journal *journal, struct command_result *ret,
 		 struct error *err)
 {
 	AUTO(fleet_request_release) struct fleet_request request = FLEET_REQUEST_INIT;
 	AUTO(ve_selection_release) struct ve_selection selection = VE_SELECTION_INIT;
+	AUTO(fleet_repairs_release) struct fleet_repairs repairs = { 0 };
 	AUTO(fleet_release)
 	struct fleet fleet = { .app = app,
 			       .request = &request,
@@ -44,10 +62,10 @@ static int go_on(struct app *app, struct journal *journal, struct command_result
 	if (fleet_request_parse(journal_request(journal), &request, err) < 0 ||
 	    select_rest(app, journal, &selection, err) < 0)
 		return -1;
-	report_info(app->report, "going on with \"vzpkg %s\": %zu of %zu VEs are left",
-		    request.command, selection.count, journal_count(journal));
-	int status =
-		fleet_repair(&fleet, err) < 0 ? -1 : fleet_run(&fleet, &selection, false, ret, err);
+	say_what_is_left(app, journal, &request);
+	int status = fleet_repair(&fleet, &repairs, err) < 0
+			     ? -1
+			     : fleet_run(&fleet, &selection, false, ret, err);
 	/* Who has nothing to fetch has not looked for what the killed one has left. */
 	workdir_sweep(app->host.template_dir);
 	return status;

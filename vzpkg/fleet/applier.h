@@ -28,6 +28,7 @@ struct applier {
 	bool locked; /* its package manager has said that another one is at work */
 	bool holds_lock; /* deb: of its apt's lock */
 	bool listing; /* names of unfinished packages follow */
+	bool cut_off; /* a program has not come to its end by itself */
 };
 
 /* A program and what to say of it. */
@@ -38,10 +39,15 @@ struct applier_command {
 	const char *input; /* what it reads; NULL: nothing */
 	void (*line)(struct applier *applier,
 		     const char *line); /* looks at a line that it prints; may be NULL */
+	struct strvec *lines; /* what it prints is added to it, up to some limit; may be NULL */
 };
 
 /* What is being done from now on. */
 void applier_enter(const struct applier *applier, enum apply_phase phase);
+
+/* Goes into the VE, with the packages of the share shown. On failure there is nothing to be done but applier_release(). */
+int applier_open(struct applier *applier, struct error *err);
+void applier_release(struct applier *applier);
 
 /*
  * Runs it. Any end but a success is an error that shows the end of what it printed: ERROR_INSTALL, ERROR_NO_SPACE, ERROR_LOCKED, ERROR_TIME_LIMIT; or what visit_run() says.
@@ -69,6 +75,12 @@ void applier_renew_time(struct applier *applier);
 
 /* What the lock of its apt is for; nothing if it is held, or if the VE does not run. */
 int applier_lock_deb(struct applier *applier, struct error *err);
+
+/* "dpkg --configure -a": what was unpacked, and whose triggers are to be run. */
+int apply_deb_configure(struct applier *applier, struct error *err);
+
+/* Waits until none is at work in the VE, if it runs. */
+int applier_wait_rpm(struct applier *applier, struct error *err);
 
 int apply_deb(struct applier *applier, struct error *err);
 int apply_rpm(struct applier *applier, struct error *err);

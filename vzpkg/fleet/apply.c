@@ -19,7 +19,7 @@
 #include "vzpkg/fleet/undo.h"
 #include "vzpkg/metadata/installed.h"
 
-enum { OUTPUT_LINES = 15, LISTED_MAX = 2000, CALL_LIMIT_S = 60 };
+enum { OUTPUT_LINES = 15, LISTED_MAX = 2000, LINES_MAX = 100000, CALL_LIMIT_S = 60 };
 
 /* ---- what both kinds need ---------------------------------------------------------------------------------------------- */
 
@@ -120,6 +120,8 @@ static void heard(const char *line, void *data)
 		applier->full = true;
 	if (listening->command->line)
 		listening->command->line(applier, line);
+	if (listening->command->lines && listening->command->lines->count < LINES_MAX)
+		strvec_push(listening->command->lines, line);
 	if (applier->job->line)
 		applier->job->line(line, applier->job->data);
 }
@@ -214,6 +216,7 @@ int applier_run(struct applier *applier, const struct applier_command *command, 
 		keep_output(applier, &result);
 	else
 		applier->holds_lock = false;
+	applier->cut_off = ret < 0 || WIFSIGNALED(result.status);
 	if (ret < 0 && err->kind == ERROR_TIME_LIMIT && applier->deadline_ms)
 		too_late(applier, err);
 	if (ret < 0)
@@ -412,9 +415,11 @@ static void set_env(struct applier *applier)
 		strvec_push(env, template->environment.items[i]);
 }
 
-static int open_visit(struct applier *applier, struct error *err)
+int applier_open(struct applier *applier, struct error *err)
 {
 	const struct apply_job *job = applier->job;
+
+	set_env(applier);
 	applier->policy = xasprintf("%s/policy-rc.d", job->host->libexec_dir);
 	applier->bind =
 		(struct ve_bind){ .source = applier->policy, .target = "/usr/sbin/policy-rc.d" };
@@ -432,27 +437,12 @@ static int open_visit(struct applier *applier, struct error *err)
 	if (visit_open(&spec, &applier->visit, err) < 0)
 		return -1;
 	applier->result->ran = visit_is_running(applier->visit);
+	/* Who waits for another command's work has not begun. */
+	applier_renew_time(applier);
 	return 0;
 }
 
-static int work(struct applier *applier, struct undo *undo, struct error *err)
-{
-	const struct apply_job *job = applier->job;
-	bool deb = job->template->format == PACKAGE_DEB;
-
-	if (check_expected(applier, err) < 0 || undo_save_files(applier, undo, err) < 0 ||
-	    run_scripts(applier, job->before, job->before_count, err) < 0 ||
-	    (deb ? apply_deb(applier, err) : apply_rpm(applier, err)) < 0 ||
-	    run_scripts(applier, job->after, job->after_count, err) < 0 ||
-	    check_result(applier, err) < 0 ||
-	    (job->rollback && !deb && apply_mark_rpm(applier, err) < 0))
-		return -1;
-	if (applier->result->ran && difference_count(job->difference, CHANGE_REPLACE))
-		return apply_find_restart(applier, err);
-	return 0;
-}
-
-static void applier_release(struct applier *applier)
+void applier_release(struct applier *applier)
 {
 	visit_freep(&applier->visit);
 	strvec_release(&applier->env);
@@ -461,18 +451,50 @@ static void applier_release(struct applier *applier)
 	free(applier->failed);
 }
 
+/* That it has ended is also so when it has failed, and does not leave more to be finished than it says itself. */
+static int change_packages(struct applier *applier, struct error *err)
+{
+	const struct apply_job *job = applier->job;
+
+	if (job->manager && job->difference->count)
+		job->manager(false, job->data);
+	int ret = job->template->format == PACKAGE_DEB ? apply_deb(applier, err)
+						       : apply_rpm(applier, err);
+	applier->result->half_done = ret < 0 && applier->cut_off;
+	if (applier->result->half_done)
+		error_hint(err,
+			   "when the cause is mended, \"vzpkg resume\" finishes what was begun");
+	if (job->manager && job->difference->count && !applier->result->half_done)
+		job->manager(true, job->data);
+	return ret;
+}
+
+static int work(struct applier *applier, struct undo *undo, struct error *err)
+{
+	const struct apply_job *job = applier->job;
+
+	if (check_expected(applier, err) < 0 || undo_save_files(applier, undo, err) < 0 ||
+	    run_scripts(applier, job->before, job->before_count, err) < 0 ||
+	    change_packages(applier, err) < 0 ||
+	    run_scripts(applier, job->after, job->after_count, err) < 0 ||
+	    check_result(applier, err) < 0 ||
+	    (job->rollback && job->template->format == PACKAGE_RPM &&
+	     apply_mark_rpm(applier, err) < 0))
+		return -1;
+	if (applier->result->ran && difference_count(job->difference, CHANGE_REPLACE))
+		return apply_find_restart(applier, err);
+	return 0;
+}
+
 int apply_change(const struct apply_job *job, struct apply_result *ret, struct error *err)
 {
 	AUTO(applier_release) struct applier applier = { .job = job, .result = ret };
 	AUTO(undo_release) struct undo undo = UNDO_INIT;
 
 	*ret = APPLY_RESULT_INIT;
-	set_env(&applier);
 	applier_enter(&applier, APPLY_WAITING);
-	if (open_visit(&applier, err) < 0)
+	if (applier_open(&applier, err) < 0)
 		return -1;
-	/* Who waits for another command's work has not begun. */
-	applier_renew_time(&applier);
 	applier_enter(&applier, APPLY_LOOKING);
 	if (undo_prepare(&applier, &undo, err) < 0)
 		return -1;

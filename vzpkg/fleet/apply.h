@@ -59,6 +59,8 @@ struct apply_job {
 	atomic_int
 		*phase; /* written for whoever watches, perhaps in another process; may be NULL */
 
+	/* Its package manager begins, or has come to its end: in between it may be half done (repair.h). May be NULL. */
+	void (*manager)(bool ended, void *data);
 	/* What package managers and scripts print, a line at a time, as they print it: not clean (base/text.h). May be NULL. */
 	void (*line)(const char *line, void *data);
 	void *data;
@@ -72,6 +74,7 @@ struct apply_result {
 		restart; /* services, or else programs, that still use replaced files: "nginx.service"; sorted, clean */
 	struct strvec
 		unfinished; /* after a failure: packages that are not configured, as far as the package manager named them; clean */
+	bool half_done; /* after a failure: its package manager was cut off, and has not been taken back */
 	bool undone; /* after a failure: the VE is what it was before */
 	struct strvec not_undone; /* … or what of it is not; clean */
 	char *output; /* the end of what was printed; clean; may be NULL */

@@ -86,7 +86,7 @@ static void dpkg_line(struct applier *applier, const char *line)
 /* What dpkg has begun stays begun, as it does after the tenant's own apt. */
 static int explain(const struct applier *applier, struct error *err)
 {
-	if (err->kind == ERROR_INSTALL || err->kind == ERROR_TIME_LIMIT)
+	if (err->kind == ERROR_INSTALL && !applier->cut_off)
 		error_hint(
 			err,
 			"when the cause is mended, \"dpkg --configure -a\" in VE %u finishes what "
@@ -261,10 +261,17 @@ static int unpack_wave(struct unpacking *unpacking, const bool *wave, struct err
 	return left(unpacking) ? configure_needed(unpacking, err) : 0;
 }
 
+int apply_deb_configure(struct applier *applier, struct error *err)
+{
+	AUTO(strvec_release) struct strvec all = STRVEC_INIT;
+
+	strvec_push(&all, "-a");
+	return run_dpkg(applier, "configuring packages", "--configure", &all, err);
+}
+
 static int install(struct unpacking *unpacking, struct error *err)
 {
 	autofree bool *wave = xcalloc(plan_of(unpacking)->count + 1, sizeof(*wave));
-	AUTO(strvec_release) struct strvec all = STRVEC_INIT;
 	bool content = false;
 
 	if (!left(unpacking))
@@ -285,8 +292,7 @@ static int install(struct unpacking *unpacking, struct error *err)
 		content = true;
 	}
 	/* Nothing was left unfinished before, so that this is about ours, and about whose triggers they have set off. */
-	strvec_push(&all, "-a");
-	return run_dpkg(unpacking->applier, "configuring packages", "--configure", &all, err);
+	return apply_deb_configure(unpacking->applier, err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------------------- */

@@ -252,11 +252,13 @@ static int find_holder(void *data, int channel, struct error *err)
 }
 
 /* rpm itself would wait for as long as it takes. */
-static int wait_for_others(struct applier *applier, struct error *err)
+int applier_wait_rpm(struct applier *applier, struct error *err)
 {
 	const struct timespec pause = { .tv_nsec = 1000000000 / TRIES_PER_S };
 	const struct apply_job *job = applier->job;
 
+	if (!visit_is_running(applier->visit))
+		return 0;
 	for (unsigned tries = 0;; tries++) {
 		AUTO(strbuf_release) struct strbuf who = STRBUF_INIT;
 		if (interrupt_check(err) < 0 ||
@@ -296,7 +298,7 @@ static int change(struct applier *applier, struct error *err)
 	if (!applier->job->difference->count)
 		return 0;
 	applier_enter(applier, APPLY_WAITING);
-	if (visit_is_running(applier->visit) && wait_for_others(applier, err) < 0)
+	if (applier_wait_rpm(applier, err) < 0)
 		return -1;
 	applier_enter(applier, APPLY_CHANGING);
 	return install(applier, err) < 0 ? -1 : erase(applier, err);

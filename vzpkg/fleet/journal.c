@@ -21,6 +21,8 @@ static const char suffix[] = ".jsonl";
 struct entry {
 	unsigned ctid;
 	enum journal_state state;
+	unsigned plan; /* 0: none */
+	bool manager; /* its package manager has begun, and not ended */
 };
 
 struct journal {
@@ -31,6 +33,7 @@ struct journal {
 	json_t *request;
 	struct entry *entries;
 	size_t count;
+	json_t *plans; /* an array: the first is number 1 */
 };
 
 void journal_free(struct journal *journal)
@@ -47,6 +50,7 @@ void journal_free(struct journal *journal)
 	free(journal->name);
 	free(journal->entries);
 	json_decref(journal->request);
+	json_decref(journal->plans);
 	free(journal);
 }
 
@@ -62,6 +66,7 @@ static struct journal *journal_new(const char *name)
 	journal->dir = journal->fd = -1;
 	journal->lock = LOCK_INIT;
 	journal->name = xstrdup(name);
+	journal->plans = json_array();
 	return journal;
 }
 
@@ -165,16 +170,43 @@ int journal_begin(const char *template_dir, json_t *request, const unsigned *cti
 	return 0;
 }
 
-int journal_note_begun(struct journal *journal, unsigned ctid, struct error *err)
+int journal_note_plan(struct journal *journal, json_t *plan, unsigned *id, struct error *err)
+{
+	json_array_append(journal->plans, plan);
+	*id = (unsigned)json_array_size(journal->plans);
+	json_object_set_new(plan, "plan", json_integer(*id));
+	return note(journal, plan, err);
+}
+
+static void begin_entry(struct entry *entry, unsigned plan)
+{
+	*entry = (struct entry){ .ctid = entry->ctid, .state = JOURNAL_BEGUN, .plan = plan };
+}
+
+int journal_note_begun(struct journal *journal, unsigned ctid, unsigned plan, struct error *err)
 {
 	struct entry *entry = find(journal, ctid);
 	if (entry)
-		entry->state = JOURNAL_BEGUN;
-	return note(journal, json_pack("{s:I}", "ve", (json_int_t)ctid), err);
+		begin_entry(entry, plan);
+	return note(journal,
+		    json_pack("{s:I s:I}", "ve", (json_int_t)ctid, "plan", (json_int_t)plan), err);
+}
+
+int journal_note_manager(struct journal *journal, unsigned ctid, bool ended, struct error *err)
+{
+	struct entry *entry = find(journal, ctid);
+	if (entry)
+		entry->manager = !ended;
+	return note(journal,
+		    json_pack("{s:I s:s}", "ve", (json_int_t)ctid, "manager",
+			      ended ? "ended" : "begun"),
+		    err);
 }
 
 static enum journal_state state_of(const json_t *result)
 {
+	if (json_is_true(json_object_get(result, "half_done")))
+		return JOURNAL_BEGUN;
 	return json_object_get(result, "error") ? JOURNAL_FAILED : JOURNAL_DONE;
 }
 
@@ -220,13 +252,26 @@ static int read_head(struct journal *journal, const json_t *line, struct error *
 	return 0;
 }
 
-static void read_note(struct journal *journal, const json_t *line)
+static unsigned number(const json_t *line, const char *key)
 {
-	struct entry *entry =
-		find(journal, (unsigned)json_integer_value(json_object_get(line, "ve")));
+	return (unsigned)json_integer_value(json_object_get(line, key));
+}
+
+/* A line that was cut off, or of another version, says nothing. */
+static void read_note(struct journal *journal, json_t *line)
+{
+	struct entry *entry = find(journal, number(line, "ve"));
 	const json_t *result = json_object_get(line, "result");
-	if (entry)
-		entry->state = result ? state_of(result) : JOURNAL_BEGUN;
+	const char *manager = json_string_value(json_object_get(line, "manager"));
+
+	if (!entry && json_object_get(line, "packages"))
+		json_array_append(journal->plans, line);
+	else if (entry && result)
+		entry->state = state_of(result);
+	else if (entry && manager)
+		entry->manager = strcmp(manager, "begun") == 0;
+	else if (entry)
+		begin_entry(entry, number(line, "plan"));
 }
 
 /* *torn: the last line is not whole. */
@@ -352,4 +397,13 @@ enum journal_state journal_state(const struct journal *journal, unsigned ctid)
 {
 	const struct entry *entry = find(journal, ctid);
 	return entry ? entry->state : JOURNAL_WAITING;
+}
+
+const json_t *journal_cut_off(const struct journal *journal, unsigned ctid)
+{
+	const struct entry *entry = find(journal, ctid);
+
+	if (!entry || !entry->manager || entry->state != JOURNAL_BEGUN || !entry->plan)
+		return NULL;
+	return json_array_get(journal->plans, entry->plan - 1);
 }

@@ -1,128 +1,77 @@
 #include "vzpkg/fleet/repair.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "runtime/access/visit.h"
+#include "vzpkg/fleet/repairer.h"
 
-enum { LINES = 5 };
+enum { NOTED_MAX = 1000 };
 
-static const char lock[] = "/var/lib/dpkg/lock-frontend";
-
-/* *output: what it printed; may be NULL. */
-static int run(struct visit *visit, const struct repair_job *job, const char *const *argv,
-	       char **output, struct error *err)
+void repair_result_release(struct repair_result *result)
 {
-	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
-					   "/sbin:/bin",
-					   "HOME=/root",
-					   "TERM=dumb",
-					   "LANG=C.UTF-8",
-					   "DEBIAN_FRONTEND=noninteractive",
-					   "DPKG_FRONTEND_LOCKED=1",
-					   NULL };
-	const struct ve_command command = {
-		.argv = argv,
-		.env = env,
-		.script = -1,
-		.input = -1,
-		.time_limit_s = job->time_limit_s,
-	};
-	struct ve_result result = { 0 };
-
-	int ret = visit_run(visit, &command, &result, err);
-	if (ret == 0 && result.status != 0) {
-		autofree char *tail = text_tail(result.output, LINES);
-		autofree char *clean = text_clean(tail);
-		ret = error_set(err, ERROR_INSTALL, "%s %s failed%s", argv[0], argv[1], clean);
-	}
-	if (ret == 0 && output)
-		*output = steal_ptr(result.output);
-	free(result.output);
-	return ret;
+	strvec_release(&result->packages);
+	*result = REPAIR_RESULT_INIT;
 }
 
-/* ---- what was being unpacked ------------------------------------------------------------------------------------------- */
-
-/* The tenant's dpkg has said it. */
-static bool is_name(const char *text)
+void repairer_note(struct repairer *repairer, const char *name)
 {
-	return *text && *text != '-' &&
-	       strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+.-:") == strlen(text);
+	struct strvec *packages = &repairer->result->packages;
+	autofree char *clean = text_clean(name);
+
+	repairer->result->repaired = true;
+	if (packages->count < NOTED_MAX && !strvec_contains(packages, clean))
+		strvec_push(packages, clean);
 }
 
-/* "NAME|STATE|VERSION THAT WAS CONFIGURED": packages that were not there before. Returns whether one of them is there in part. */
-static bool list_new(char *output, struct strvec *names)
+void repairer_choose(struct repairer *repairer, const bool *wanted, struct difference *ret)
 {
-	bool in_part = false;
-	char *rest = output, *line;
+	const struct difference *all = &repairer->job->redo->difference;
 
-	while ((line = strsep(&rest, "\n"))) {
-		const char *name = strsep(&line, "|"), *state = strsep(&line, "|");
-		const char *configured = strsep(&line, "|");
-		if (!configured || *configured || !is_name(name))
-			continue;
-		bool half = strcmp(state, "half-installed") == 0;
-		if (!half && strcmp(state, "unpacked") != 0)
-			continue;
-		in_part |= half;
-		strvec_push(names, name);
-	}
-	return in_part;
+	ret->changes = xcalloc(all->count + 1, sizeof(*ret->changes));
+	for (size_t i = 0; i < all->count; i++)
+		if (wanted[i])
+			ret->changes[ret->count++] = all->changes[i];
 }
 
-/* dpkg cannot finish unpacking without the package's file. What was not there before is taken away again, with what was unpacked
- * together with it; the run installs it once more. */
-static int take_away(struct visit *visit, const struct repair_job *job, struct error *err)
+int repair_packages(const struct repair_job *job, struct repair_result *ret, struct error *err)
 {
-	static const char *const query[] = {
-		"dpkg-query", "-W", "-f",
-		"${binary:Package}|${db:Status-Status}|${Config-Version}\n", NULL
-	};
-	static const char *const purge[] = { "dpkg", "--purge", "--force-remove-reinstreq" };
-	enum { WORDS = sizeof(purge) / sizeof(*purge) };
-	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-	autofree char *output = NULL;
-
-	if (run(visit, job, query, &output, err) < 0)
-		return -1;
-	if (!list_new(output, &names))
-		return 0;
-	autofree const char **argv = xcalloc(WORDS + names.count + 1, sizeof(*argv));
-	memcpy(argv, purge, sizeof(purge));
-	for (size_t i = 0; i < names.count; i++)
-		argv[WORDS + i] = names.items[i];
-	return run(visit, job, argv, NULL, err);
-}
-
-/* ---- the whole ------------------------------------------------------------------------------------------------------------ */
-
-static int configure(struct visit *visit, const struct repair_job *job, struct error *err)
-{
-	static const char *const argv[] = {
-		"dpkg", "--configure", "-a", "--force-confdef", "--force-confold", NULL
-	};
-
-	return run(visit, job, argv, NULL, err);
-}
-
-int repair_packages(const struct repair_job *job, struct error *err)
-{
-	const struct visit_spec spec = {
+	static const struct plan no_plan;
+	static const struct difference nothing;
+	struct apply_result applied = APPLY_RESULT_INIT;
+	struct apply_job change = {
 		.host = job->host,
 		.ctid = job->ctid,
-		.timeout_s = job->lock_timeout_s,
+		.template = job->template,
+		.plan = job->redo ? job->redo->plan : &no_plan,
+		.difference = &nothing,
+		.share = job->share,
+		.erase_config = job->redo && job->redo->purge,
+		.time_limit_s = job->time_limit_s,
+		.lock_timeout_s = job->lock_timeout_s,
+		.skip_lock = job->skip_lock,
 	};
-	AUTO(visit_freep) struct visit *visit = NULL;
+	AUTO(applier_release) struct applier applier = { .job = &change, .result = &applied };
+	struct repairer repairer = {
+		.job = job,
+		.result = ret,
+		.applier = &applier,
+		.change = &change,
+	};
 
-	if (job->template->format != PACKAGE_DEB)
+	*ret = REPAIR_RESULT_INIT;
+	/* rpm itself does not know what it has not come to. */
+	if (job->template->format == PACKAGE_RPM && !job->redo)
 		return 0;
-	if (visit_open(&spec, &visit, err) < 0 ||
-	    visit_hold(visit, lock, job->lock_timeout_s, err) < 0 ||
-	    take_away(visit, job, err) < 0 || configure(visit, job, err) < 0)
+	int status = applier_open(&applier, err);
+	if (status == 0)
+		status = job->template->format == PACKAGE_DEB ? repair_deb(&repairer, err)
+							      : repair_rpm(&repairer, err);
+	apply_result_release(&applied);
+	if (status < 0)
 		return -1;
-	return visit_close(steal_ptr(visit), err);
+	if (job->redo && job->manager)
+		job->manager(true, job->data);
+	return visit_close(steal_ptr(applier.visit), err);
 }

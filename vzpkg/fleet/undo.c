@@ -32,6 +32,11 @@ int undo_save_files(struct applier *applier, struct undo *undo, struct error *er
 /* What there was to be mended, and how, is no longer so. */
 static void undone(struct applier *applier, struct error *err)
 {
+	const struct apply_job *job = applier->job;
+
+	if (applier->result->half_done && job->manager)
+		job->manager(true, job->data);
+	applier->result->half_done = false;
 	applier->result->undone = true;
 	strvec_release(&applier->result->unfinished);
 	applier->result->unfinished = STRVEC_INIT;

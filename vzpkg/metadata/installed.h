@@ -36,6 +36,7 @@ struct installed_set {
 	enum package_format format;
 	struct installed installed; /* sorted by name, arch, version */
 	struct digest digest; /* SHA-256 over what matters: equal sets, equal value */
+	bool unfinished; /* after ERROR_PACKAGES: only that; nothing is damaged */
 	char *arch; /* deb: the architecture of its dpkg; packages of another one are left alone. NULL: not known */
 
 	/* What the solver needs, for metadata/ and resolve/ only: a record per package, of which the form is the format's affair. */

@@ -403,13 +403,15 @@ static int read_packages(struct deb_set *set, struct error *err)
 	return status;
 }
 
-static int interrupted(struct error *err)
+static int interrupted(bool *unfinished, struct error *err)
 {
+	if (unfinished)
+		*unfinished = true;
 	return error_hint(err, "run \"dpkg --configure -a\" in the VE");
 }
 
 /* What a dpkg that was killed, or is at work, has not written into its list yet is in files with numbers for names. */
-static int check_updates(int tree, struct error *err)
+static int check_updates(int tree, bool *unfinished, struct error *err)
 {
 	int fd = open_type_in_root(tree, UPDATES, S_IFDIR);
 	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -421,12 +423,12 @@ static int check_updates(int tree, struct error *err)
 		if (!isdigit((unsigned char)*entry->d_name))
 			continue;
 		installed_broken(err, UPDATES, "dpkg was interrupted, or is at work");
-		return interrupted(err);
+		return interrupted(unfinished, err);
 	}
 	return 0;
 }
 
-static int check_finished(const struct deb_set *set, struct error *err)
+static int check_finished(const struct deb_set *set, bool *unfinished, struct error *err)
 {
 	size_t more = set->unfinished_count > NAMED_MAX ? set->unfinished_count - NAMED_MAX : 0;
 
@@ -438,7 +440,7 @@ static int check_finished(const struct deb_set *set, struct error *err)
 		installed_broken(err, STATUS, "packages are installed only in part: %s",
 				 set->unfinished.text);
 	if (set->unfinished_count)
-		return interrupted(err);
+		return interrupted(unfinished, err);
 	if (!set->builder.packages.count)
 		return installed_broken(err, STATUS, "it lists no installed package");
 	return 0;
@@ -451,7 +453,7 @@ int installed_read_deb(int tree, struct installed_set *ret, struct error *err)
 	struct deb_set set = { .builder = INSTALLED_BUILDER_INIT, .unfinished = STRBUF_INIT };
 
 	reader_init(&set.reader, STATUS, text.text);
-	if (check_updates(tree, err) < 0)
+	if (check_updates(tree, &ret->unfinished, err) < 0)
 		return -1;
 	if (read_text(tree, STATUS, &text, err) < 0)
 		return err && err->kind == ERROR_NO_FILE
@@ -459,7 +461,7 @@ int installed_read_deb(int tree, struct installed_set *ret, struct error *err)
 			       : -1;
 	set.reader.at = text.text;
 	if (find_arch(&set, text.text, err) < 0 || read_marks(tree, &set.marks, err) < 0 ||
-	    read_packages(&set, err) < 0 || check_finished(&set, err) < 0)
+	    read_packages(&set, err) < 0 || check_finished(&set, &ret->unfinished, err) < 0)
 		return -1;
 	installed_builder_finish(&set.builder, PACKAGE_DEB, ret);
 	ret->arch = steal_ptr(set.arch);
@@ -468,7 +470,7 @@ int installed_read_deb(int tree, struct installed_set *ret, struct error *err)
 
 int installed_hash_deb(int tree, struct hasher *hasher, struct error *err)
 {
-	if (check_updates(tree, err) < 0 ||
+	if (check_updates(tree, NULL, err) < 0 ||
 	    installed_hash_file(tree, STATUS, FILE_MAX, hasher, err) < 0)
 		return -1;
 	return installed_hash_file(tree, MARKS, FILE_MAX, hasher, err);

@@ -44,7 +44,7 @@ static struct journal *begin(void)
 static void note(struct journal *journal, unsigned ctid, const char *error)
 {
 	json_t *result = json_pack("{s:s*}", "error", error);
-	assert_int_equal(journal_note_begun(journal, ctid, NULL), 0);
+	assert_int_equal(journal_note_begun(journal, ctid, 0, NULL), 0);
 	assert_int_equal(journal_note_ended(journal, ctid, result, NULL), 0);
 	json_decref(result);
 }
@@ -110,7 +110,7 @@ static void leave_one(void)
 		struct journal *journal = begin();
 		note(journal, 101, NULL);
 		note(journal, 102, "it failed");
-		journal_note_begun(journal, 103, NULL);
+		journal_note_begun(journal, 103, 0, NULL);
 		raise(SIGKILL);
 	}
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -186,6 +186,83 @@ static void one_of_another_version(void **state)
 	unlink(path);
 }
 
+static unsigned plan(struct journal *journal, const char *name)
+{
+	unsigned id = 0;
+	json_t *json = json_pack("{s:[{s:s}]}", "packages", "name", name);
+
+	assert_int_equal(journal_note_plan(journal, json, &id, NULL), 0);
+	return id;
+}
+
+/* In a process that is killed. 101 is done, 102 has failed by itself and 103 was cut off, which is said of it; 104 is at work. */
+static void leave_plans(void)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct journal *journal = begin();
+		unsigned one = plan(journal, "one"), two = plan(journal, "two");
+		for (size_t i = 0; i < 4; i++) {
+			json_t *result = json_pack("{s:s*}", "error", i ? "it failed" : NULL);
+			if (i == 2)
+				json_object_set_new(result, "half_done", json_true());
+			journal_note_begun(journal, ctids[i], i < 3 ? one : two, NULL);
+			journal_note_manager(journal, ctids[i], false, NULL);
+			if (i < 2)
+				journal_note_manager(journal, ctids[i], true, NULL);
+			if (i < 3)
+				journal_note_ended(journal, ctids[i], result, NULL);
+			json_decref(result);
+		}
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static const char *cut_off(const struct journal *journal, unsigned ctid)
+{
+	const json_t *packages = json_object_get(journal_cut_off(journal, ctid), "packages");
+	return json_string_value(json_object_get(json_array_get(packages, 0), "name"));
+}
+
+static void what_was_cut_off(void **state)
+{
+	(void)state;
+	size_t others;
+
+	leave_plans();
+	struct journal *journal = take_up(&others);
+	assert_int_equal(journal_state(journal, 102), JOURNAL_FAILED);
+	assert_int_equal(journal_state(journal, 103), JOURNAL_BEGUN);
+	assert_null(cut_off(journal, 101));
+	assert_null(cut_off(journal, 102));
+	assert_string_equal(cut_off(journal, 103), "one");
+	assert_string_equal(cut_off(journal, 104), "two");
+	/* It has been finished, in a child. */
+	journal_note_manager(journal, 103, true, NULL);
+	assert_null(cut_off(journal, 103));
+	/* A new attempt has a plan of its own, and its package manager has not begun. */
+	assert_int_equal(plan(journal, "three"), 3);
+	journal_note_begun(journal, 104, 3, NULL);
+	assert_null(cut_off(journal, 104));
+	journal_note_manager(journal, 104, false, NULL);
+	journal_free(journal);
+	journal = take_up(&others);
+	assert_null(cut_off(journal, 103));
+	assert_string_equal(cut_off(journal, 104), "three");
+	/* As long as one was cut off it stays, though all have ended. */
+	note(journal, 103, NULL);
+	json_t *result = json_pack("{s:s s:b}", "error", "again", "half_done", 1);
+	journal_note_ended(journal, 104, result, NULL);
+	json_decref(result);
+	assert_true(journal_close(journal));
+	journal = take_up(&others);
+	assert_string_equal(cut_off(journal, 104), "three");
+	note(journal, 104, "it failed");
+	assert_false(journal_close(journal));
+	assert_int_equal(files(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +271,7 @@ int main(void)
 		cmocka_unit_test(a_line_that_was_cut_off),
 		cmocka_unit_test(one_that_says_nothing),
 		cmocka_unit_test(one_of_another_version),
+		cmocka_unit_test(what_was_cut_off),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
