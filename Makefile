@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 CC ?= cc
 VERSION := 0.1.0
 
-LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/area runtime/life \
+LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/resource runtime/area runtime/life \
 	runtime/access vzpkg/fetch vzpkg vzpkg/import vzpkg/metadata vzpkg/resolve vzpkg/cache \
 	vzpkg/install vzpkg/fleet
 

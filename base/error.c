@@ -75,6 +75,7 @@ static const char *const kind_names[ERROR_KINDS] = {
 	[ERROR_SNAPSHOT_DELETE] = "snapshot-delete",
 	[ERROR_SNAPSHOT_SWITCH] = "snapshot-switch",
 	[ERROR_SNAPSHOT_LIST] = "snapshot-list",
+	[ERROR_LIMIT] = "limit",
 };
 
 const char *error_kind_name(enum error_kind kind)

@@ -87,6 +87,7 @@ enum error_kind {
 	ERROR_SNAPSHOT_DELETE,
 	ERROR_SNAPSHOT_SWITCH,
 	ERROR_SNAPSHOT_LIST,
+	ERROR_LIMIT, /* the kernel refuses a limit of a VE's resources */
 	ERROR_KINDS
 };
 

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/strbuf.h"
 
-enum { NEAREST_WORD_MAX = 40, NAMES_MAX = 64 };
+enum { NEAREST_WORD_MAX = 40, NAMES_MAX = 160 };
 
 struct parser {
 	const struct option_row *tables[2];

@@ -1,104 +1,30 @@
 #include "runtime/cgroup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "runtime/hierarchy.h"
 
 #define SLICE "vz.slice"
-#define SYSTEMD "name=systemd"
 
-/* A mounted hierarchy and where in it this process is. */
-struct hierarchy {
-	char *mount; /* NULL: there is none */
-	char *own; /* folder of our own group */
+enum { CPUSET_LIMIT = 4096 };
+
+/* Those that limit VEs, as v1 and as v2 call them. The one whose groups are in another place comes first, so that what shares
+ * its hierarchy is with it. */
+enum { CPU, PIDS, MEMORY, CPUSET, IO, CONTROLLERS };
+static const struct {
+	const char *v1, *v2;
+} controllers[CONTROLLERS] = {
+	[CPU] = { "cpu", "cpu" },          [PIDS] = { "pids", "pids" },
+	[MEMORY] = { "memory", "memory" }, [CPUSET] = { "cpuset", "cpuset" },
+	[IO] = { "blkio", "io" },
 };
-
-static void hierarchy_release(struct hierarchy *hierarchy)
-{
-	free(hierarchy->mount);
-	free(hierarchy->own);
-}
-
-static bool has_word(const char *list, const char *word)
-{
-	size_t length = strlen(word);
-	for (const char *found = list; (found = strstr(found, word)); found += length) {
-		char before = found == list ? ',' : found[-1], after = found[length];
-		if (before == ',' && (after == ',' || after == '\0' || after == '\n'))
-			return true;
-	}
-	return false;
-}
-
-/*
- * proc(5): ID PARENT DEV ROOT MOUNT OPTIONS TAGS… - TYPE SOURCE SUPER_OPTIONS. Finds the mount that
- * serves a v1 controller, or v2 (controller NULL); *root is which group of the hierarchy it shows.
- */
-static char *find_mount(const char *controller, char **root)
-{
-	autofclose FILE *file = fopen("/proc/self/mountinfo", "re");
-	autofree char *line = NULL;
-	size_t size = 0;
-	while (file && getline(&line, &size, file) > 0) {
-		autofree char *top = NULL, *mount = NULL, *type = NULL, *options = NULL;
-		const char *rest = strstr(line, " - ");
-		if (!rest || sscanf(line, "%*d %*d %*s %ms %ms", &top, &mount) != 2 ||
-		    sscanf(rest + 3, "%ms %*s %ms", &type, &options) != 2)
-			continue;
-		if (controller ? !strcmp(type, "cgroup") && has_word(options, controller)
-			       : !strcmp(type, "cgroup2")) {
-			*root = steal_ptr(top);
-			return steal_ptr(mount);
-		}
-	}
-	return NULL;
-}
-
-/* cgroups(7): ID:CONTROLLERS:PATH, with 0:: for v2. */
-static char *find_own(const char *controller)
-{
-	autofclose FILE *file = fopen("/proc/self/cgroup", "re");
-	autofree char *line = NULL;
-	size_t size = 0;
-	while (file && getline(&line, &size, file) > 0) {
-		char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
-		if (!path)
-			continue;
-		*path++ = 0;
-		path[strcspn(path, "\n")] = 0;
-		if (controller ? has_word(list + 1, controller) : !strncmp(line, "0:", 2))
-			return xstrdup(path);
-	}
-	return NULL;
-}
-
-static struct hierarchy hierarchy_find(const char *controller)
-{
-	struct hierarchy found = { 0 };
-	autofree char *root = NULL, *path = NULL;
-	found.mount = find_mount(controller, &root);
-	if (!found.mount)
-		return found;
-	path = find_own(controller);
-	const char *below = path ? path : "";
-	size_t length = strcmp(root, "/") ? strlen(root) : 0;
-	if (!strncmp(below, root, length))
-		below += length;
-	/* Our own group may lie outside of what is mounted here. */
-	if (!strcmp(below, "/") || !strncmp(below, "/..", 3))
-		below = "";
-	found.own = xasprintf("%s%s", found.mount, below);
-	return found;
-}
-
-static int write_file(const char *folder, const char *name, const char *text)
+int cgroup_write(const char *folder, const char *name, const char *text)
 {
 	autofree char *path = xasprintf("%s/%s", folder, name);
 	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -107,23 +33,21 @@ static int write_file(const char *folder, const char *name, const char *text)
 	return write(fd, text, strlen(text)) < 0 ? -1 : 0;
 }
 
-static bool file_has_word(const char *folder, const char *name, const char *word)
-{
-	autofree char *path = xasprintf("%s/%s", folder, name);
-	autofclose FILE *file = fopen(path, "re");
-	autofree char *found = NULL;
-	while (file && fscanf(file, "%ms", &found) == 1) {
-		if (!strcmp(found, word))
-			return true;
-		free(steal_ptr(found));
-	}
-	return false;
-}
-
 static char *folder_in(const struct hierarchy *hierarchy, const char *name, bool stays)
 {
 	return stays ? xasprintf("%s/" SLICE "/%s", hierarchy->mount, name)
 		     : xasprintf("%s/%s", hierarchy->own, name);
+}
+
+/* Controllers may share a hierarchy, as cpu and cpuacct do, and a process is in one group of it. */
+static bool has_group_in(const struct cgroup *group, const char *mount)
+{
+	size_t length = strlen(mount);
+	for (size_t i = 0; i < group->folders.count; i++)
+		if (!strncmp(group->folders.items[i], mount, length) &&
+		    group->folders.items[i][length] == '/')
+			return true;
+	return false;
 }
 
 static bool plan_v1(struct cgroup *group, const char *controller, const struct cgroup_spec *spec)
@@ -131,10 +55,12 @@ static bool plan_v1(struct cgroup *group, const char *controller, const struct c
 	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controller);
 	if (!found.mount)
 		return false;
-	/* Controllers may share a hierarchy, as cpu and cpuacct do. */
-	autofree char *folder = folder_in(&found, spec->name, spec->stays);
-	if (!strvec_contains(&group->folders, folder))
-		strvec_take(&group->folders, steal_ptr(folder));
+	/* Side by side with the host's own processes and services, as in OpenVZ: all VEs together would have the share of one
+	 * process if they were in the slice, whose weight nobody sets. */
+	bool top = spec->stays && !strcmp(controller, controllers[CPU].v1);
+	if (!has_group_in(group, found.mount))
+		strvec_take(&group->folders, top ? xasprintf("%s/%s", found.mount, spec->name)
+						 : folder_in(&found, spec->name, spec->stays));
 	return true;
 }
 
@@ -144,29 +70,76 @@ static int missing(const char *what, struct error *err)
 	return error_hint(err, "mount the cgroup controller, or delegate it to where this runs");
 }
 
+static bool is_wanted(const struct cgroup_spec *spec, int controller)
+{
+	return spec->stays || controller == PIDS || (controller == MEMORY && spec->memory_max);
+}
+
 /* The v2 group comes last in `folders`; whether there is one is told by its mount. */
 int cgroup_plan(const struct cgroup_spec *spec, struct cgroup *group, struct error *err)
 {
 	AUTO(hierarchy_release) struct hierarchy v2 = hierarchy_find(NULL);
-	bool pids2 = v2.mount && file_has_word(v2.mount, "cgroup.controllers", "pids");
-	bool memory2 = v2.mount && file_has_word(v2.mount, "cgroup.controllers", "memory");
-
-	group->pids = !pids2 && plan_v1(group, "pids", spec);
-	group->memory = spec->memory_max && !memory2 && plan_v1(group, "memory", spec);
-	if (spec->memory_wanted && !memory2 && !group->memory)
+	bool offered[CONTROLLERS], planned[CONTROLLERS], any = false;
+	for (int i = 0; i < CONTROLLERS; i++) {
+		offered[i] = hierarchy_offers(&v2, controllers[i].v2);
+		planned[i] = !offered[i] && is_wanted(spec, i) &&
+			     plan_v1(group, controllers[i].v1, spec);
+		any |= offered[i];
+	}
+	group->pids = planned[PIDS];
+	group->memory = planned[MEMORY];
+	if (spec->memory_wanted && !offered[MEMORY] && !group->memory)
 		return missing("memory", err);
-	if (spec->pids_wanted && !pids2 && !group->pids)
+	if (spec->pids_wanted && !offered[PIDS] && !group->pids)
 		return missing("number of processes", err);
 	/* A service manager of the host ends what is in a login's scope with the login. */
 	if (spec->stays)
-		plan_v1(group, SYSTEMD, spec);
+		plan_v1(group, HIERARCHY_SYSTEMD, spec);
 	/* What v2 has without any controller. */
 	if (spec->stays && !v2.mount)
 		plan_v1(group, "freezer", spec);
 	if (v2.mount)
-		strvec_take(&group->folders,
-			    folder_in(&v2, spec->name, spec->stays || pids2 || memory2));
+		strvec_take(&group->folders, folder_in(&v2, spec->name, spec->stays || any));
 	return 0;
+}
+
+static bool is_there(const char *folder, const char *file)
+{
+	autofree char *path = xasprintf("%s/%s", folder, file);
+	return access(path, F_OK) == 0;
+}
+
+static bool is_v2(const char *folder)
+{
+	return is_there(folder, "cgroup.events");
+}
+
+static char *read_cpuset(const char *folder, const char *file)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	autofree char *path = xasprintf("%s/%s", folder, file);
+	file_read(AT_FDCWD, path, CPUSET_LIMIT, &text, NULL);
+	return strbuf_detach(&text);
+}
+
+/* cpuset(7): in v1 a new group has no CPUs and no memory, and nobody can join it. */
+static void inherit(const char *folder, const char *file)
+{
+	autofree char *own = read_cpuset(folder, file);
+	autofree char *above = xasprintf("%s/..", folder), *text = read_cpuset(above, file);
+	if (!strcmp(own, "\n"))
+		cgroup_write(folder, file, text);
+}
+
+static int make(const char *folder)
+{
+	int result = mkdir(folder, 0755), number = errno;
+	if (!is_v2(folder)) {
+		inherit(folder, "cpuset.cpus");
+		inherit(folder, "cpuset.mems");
+	}
+	errno = number;
+	return result;
 }
 
 /* Makes vz.slice and hands the controllers down. What cannot be handed down shows when the limit is
@@ -179,23 +152,12 @@ static void prepare_slice(const char *folder)
 	if (!name || strcmp(name, "/" SLICE))
 		return;
 	autofree char *top = xstrndup(slice, (size_t)(name - slice));
-	mkdir(slice, 0755);
-	write_file(top, "cgroup.subtree_control", "+memory");
-	write_file(top, "cgroup.subtree_control", "+pids");
-	write_file(slice, "cgroup.subtree_control", "+memory");
-	write_file(slice, "cgroup.subtree_control", "+pids");
-}
-
-static bool is_v2(const char *folder)
-{
-	autofree char *path = xasprintf("%s/cgroup.events", folder);
-	return access(path, F_OK) == 0;
-}
-
-static bool is_there(const char *folder, const char *file)
-{
-	autofree char *path = xasprintf("%s/%s", folder, file);
-	return access(path, F_OK) == 0;
+	make(slice);
+	for (int i = 0; is_v2(slice) && i < CONTROLLERS; i++) {
+		autofree char *word = xasprintf("+%s", controllers[i].v2);
+		cgroup_write(top, "cgroup.subtree_control", word);
+		cgroup_write(slice, "cgroup.subtree_control", word);
+	}
 }
 
 static int set_limit(const char *folder, const char *file, uint64_t value, bool wanted,
@@ -203,7 +165,7 @@ static int set_limit(const char *folder, const char *file, uint64_t value, bool 
 {
 	char text[32];
 	snprintf(text, sizeof(text), "%" PRIu64, value);
-	if (write_file(folder, file, text) == 0 || !wanted)
+	if (cgroup_write(folder, file, text) == 0 || !wanted)
 		return 0;
 	return error_errno(err, errno, "setting %s/%s to %s", folder, file, text);
 }
@@ -213,7 +175,7 @@ static int set_limits(const struct cgroup_spec *spec, const char *folder, bool v
 {
 	const char *memory = v2 ? "memory.max" : "memory.limit_in_bytes";
 	bool memory_here = is_there(folder, memory);
-	if (is_there(folder, "pids.max") &&
+	if (spec->pids_max && is_there(folder, "pids.max") &&
 	    set_limit(folder, "pids.max", spec->pids_max, spec->pids_wanted, err) < 0)
 		return -1;
 	if (!spec->memory_max || !memory_here)
@@ -255,7 +217,7 @@ static int make_folder(const char *folder)
 	int result = -1;
 	for (unsigned i = 0; result < 0 && i < TRIES; i++) {
 		prepare_slice(folder);
-		result = mkdir(folder, 0755);
+		result = make(folder);
 		if (result < 0 && errno != ENOENT && errno != ENODEV)
 			break;
 	}
@@ -296,44 +258,6 @@ int cgroup_join_v1(const struct cgroup *group)
 	return 0;
 }
 
-static void kill_all(const char *folder)
-{
-	autofree char *path = xasprintf("%s/cgroup.procs", folder);
-	pid_t pid;
-	if (write_file(folder, "cgroup.kill", "1") == 0)
-		return;
-	autofclose FILE *file = fopen(path, "re");
-	while (file && fscanf(file, "%d", &pid) == 1)
-		if (pid > 1)
-			kill(pid, SIGKILL);
-}
-
-/* What a VE's own service manager made in it. */
-static void remove_children(const char *folder)
-{
-	autoclosedir DIR *dir = opendir(folder);
-	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-			continue;
-		autofree char *child = xasprintf("%s/%s", folder, entry->d_name);
-		kill_all(child);
-		remove_children(child);
-		rmdir(child);
-	}
-}
-
-static void remove_one(const char *folder)
-{
-	enum { TRIES = 200 };
-	for (int i = 0; i < TRIES; i++) {
-		if (rmdir(folder) == 0 || errno != EBUSY)
-			return;
-		kill_all(folder);
-		remove_children(folder);
-		nanosleep(&(struct timespec){ .tv_nsec = i < 20 ? 500000 : 10000000 }, NULL);
-	}
-}
-
 static int give(int folder, const char *const *files, unsigned base, struct error *err)
 {
 	for (; *files; files++)
@@ -346,7 +270,7 @@ static int give(int folder, const char *const *files, unsigned base, struct erro
 static int give_systemd(const struct cgroup *group, unsigned base, struct error *err)
 {
 	static const char *const files[] = { "", "cgroup.procs", "tasks", NULL };
-	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(SYSTEMD);
+	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(HIERARCHY_SYSTEMD);
 	size_t length = found.mount ? strlen(found.mount) : 0;
 
 	for (size_t i = 0; length && i < group->folders.count; i++) {
@@ -389,26 +313,28 @@ int cgroup_shared_open(const char *name)
 
 void cgroup_shared_join_v1(const char *name)
 {
-	autofree char *folder = make_shared(SYSTEMD, name);
+	autofree char *folder = make_shared(HIERARCHY_SYSTEMD, name);
 	if (folder)
-		write_file(folder, "tasks", "0");
+		cgroup_write(folder, "tasks", "0");
 }
 
 void cgroup_shared_leave(void)
 {
-	static const char *const controllers[] = { SYSTEMD, NULL };
-	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
-		AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controllers[i]);
+	static const char *const names[] = { HIERARCHY_SYSTEMD, NULL };
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(names[i]);
 		if (found.mount)
-			write_file(found.mount, "cgroup.procs", "0");
+			cgroup_write(found.mount, "cgroup.procs", "0");
 	}
 }
 
 void cgroup_tidy(const char *name)
 {
-	static const char *const controllers[] = { "pids", "memory", "freezer", SYSTEMD, NULL };
-	for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
-		AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controllers[i]);
+	const char *names[CONTROLLERS + 3] = { HIERARCHY_SYSTEMD, NULL, "freezer" };
+	for (size_t i = 0; i < CONTROLLERS; i++)
+		names[i + 3] = controllers[i].v1;
+	for (size_t i = 0; i < CONTROLLERS + 3; i++) {
+		AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(names[i]);
 		if (!found.mount)
 			continue;
 		autofree char *folder = folder_in(&found, name, true);
@@ -418,10 +344,21 @@ void cgroup_tidy(const char *name)
 	}
 }
 
-void cgroup_remove_folders(const struct strvec *folders)
+static int removed(struct error *err)
+{
+	return error_hint(err,
+			  "the VE's control groups have been removed; \"vzctl restart\" makes new "
+			  "ones");
+}
+
+int cgroup_check(const struct strvec *folders, struct error *err)
 {
 	for (size_t i = 0; i < folders->count; i++)
-		remove_one(folders->items[i]);
+		if (access(folders->items[i], F_OK) < 0) {
+			error_errno(err, errno, "opening %s", folders->items[i]);
+			return removed(err);
+		}
+	return 0;
 }
 
 /* memory.events of v2, memory.oom_control of v1: "oom_kill 3". */
@@ -454,7 +391,7 @@ int cgroup_open(const struct strvec *folders, struct cgroup *group, struct error
 	for (size_t i = 0; i < folders->count; i++) {
 		strvec_push(&group->folders, folders->items[i]);
 		if (open_one(group, folders->items[i], err) < 0)
-			return -1;
+			return removed(err);
 	}
 	return 0;
 }

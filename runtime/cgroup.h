@@ -2,7 +2,7 @@
  * The control groups of one VE: a folder in each hierarchy that is of use, below the group that the
  * caller itself is in, so that what limits the caller limits its VEs.
  *
- *	v1	pids; memory if it is limited
+ *	v1	pids; memory if it is limited; for VEs that stay also cpu, cpuset, blkio
  *	v2	one group, with the controllers that it has to offer
  *	hybrid	both: limits where the controller is, kill in v2
  *
@@ -18,15 +18,15 @@
 #include "base/error.h"
 #include "base/strvec.h"
 
-enum { CGROUP_V1_MAX = 4 };
+enum { CGROUP_V1_MAX = 8 };
 
 struct cgroup_spec {
 	const char *name; /* of the folders */
 	uint64_t memory_max; /* bytes, of which none goes to swap; 0: no limit */
-	unsigned pids_max;
+	unsigned pids_max; /* 0: no limit */
 	/* The caller asked for that limit, so to be without it is an error. */
 	bool memory_wanted, pids_wanted;
-	bool stays; /* it outlives its caller: in vz.slice at the top of each hierarchy */
+	bool stays; /* it outlives its caller: in vz.slice at the top of each hierarchy; v1's cpu group beside it */
 };
 
 struct cgroup {
@@ -52,6 +52,12 @@ void cgroup_close(struct cgroup *group);
 
 /* How many processes the kernel has killed in them for want of memory; 0 if it does not say so (v1 before Linux 4.13). */
 unsigned long cgroup_oom_kills(const struct cgroup *group);
+
+/* Whether they are all there. */
+int cgroup_check(const struct strvec *folders, struct error *err);
+
+/* Writes a file of a group. -1 with errno set. */
+int cgroup_write(const char *folder, const char *name, const char *text);
 
 /* In the process that is to join; single-threaded, which keeps it cheap. -1 with errno set. */
 int cgroup_join_v1(const struct cgroup *group);

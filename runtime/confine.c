@@ -43,8 +43,18 @@ static bool crashes_go_to_host(void)
 	return fd >= 0 && read(fd, &first, 1) == 1 && first == '|';
 }
 
+/* Who enters has at most what the VE's PID 1 may have, which is itself when the VE starts. */
+static void follow_init(void)
+{
+	struct rlimit own, first;
+	for (int i = 0; i < RLIM_NLIMITS; i++)
+		if (getrlimit(i, &own) == 0 && prlimit(1, i, NULL, &first) == 0)
+			limit(i, own.rlim_cur, first.rlim_max);
+}
+
 static void set_limits(void)
 {
+	follow_init();
 	if (crashes_go_to_host())
 		limit(RLIMIT_CORE, 1, 1); /* 0 would keep only files from being written */
 	else

@@ -42,6 +42,17 @@ static int inside(const struct entry *entry)
 	return entry->function(entry->data);
 }
 
+/* Of fork(2) and the like. */
+static int cannot_fork(int number, const char *what, struct error *err)
+{
+	error_errno(err, number, "starting a process %s", what);
+	if (number != EAGAIN)
+		return -1;
+	return error_hint(
+		err, "it has as many processes as it may have (numproc): \"vzctl ubc\" shows them, "
+		     "\"vzctl set --numproc\" allows more, \"vzctl stop --fast\" ends all");
+}
+
 static int threshold(const struct entry *entry)
 {
 	struct error err = ERROR_INIT;
@@ -61,7 +72,7 @@ static int threshold(const struct entry *entry)
 	if (child == 0)
 		_exit(inside(entry));
 	if (child < 0) {
-		error_errno(&err, errno, "starting a process in the VE");
+		cannot_fork(errno, "in the VE", &err);
 		return report(entry, &err);
 	}
 	/* The ends of pipes are the child's alone, or nobody would see them closed. */
@@ -86,7 +97,7 @@ pid_t entry_fork(const struct entry *entry, struct error *err)
 	if (child == 0)
 		_exit(threshold(entry));
 	if (child < 0)
-		error_errno(err, errno, "starting a process for the VE");
+		cannot_fork(errno, "for the VE", err);
 	return child;
 }
 

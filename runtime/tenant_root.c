@@ -3,21 +3,24 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "runtime/mount.h"
 
+#define DEVPTS "devpts"
+
 enum {
+	TERMINALS_MAX = 1 << 20, /* the kernel's own (devpts) */
 	SAFE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 	SAFEST = SAFE | MOUNT_ATTR_NOEXEC,
 };
 
-static const char *const pts[] = { "newinstance", NULL,  "ptmxmode", "0666", "mode",
-				   "0620",        "gid", "5",        NULL };
 static const char *const shm[] = { "mode", "1777", NULL };
 static const char *const run[] = { "mode", "0755", NULL };
 
@@ -31,7 +34,7 @@ static const struct {
 	{ "proc", "/proc", NULL, SAFEST, false },
 	{ "sysfs", "/sys", NULL, SAFEST | MOUNT_ATTR_RDONLY, false },
 	{ "cgroup2", "/sys/fs/cgroup", NULL, SAFEST, true },
-	{ "devpts", "/dev/pts", pts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false },
+	{ DEVPTS, "/dev/pts", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false },
 	{ "tmpfs", "/dev/shm", shm, SAFE, false },
 	{ "mqueue", "/dev/mqueue", NULL, SAFEST, true },
 	{ "tmpfs", "/run", run, SAFE, false },
@@ -39,10 +42,16 @@ static const struct {
 
 enum { COUNT = sizeof(file_systems) / sizeof(*file_systems) };
 
-static int make_all(int fds[COUNT], struct error *err)
+static int make_all(unsigned terminals, int fds[COUNT], struct error *err)
 {
+	/* The console is one. */
+	unsigned most = terminals < TERMINALS_MAX ? terminals + 1 : TERMINALS_MAX;
+	autofree char *text = xasprintf("%u", most);
+	const char *const pts[] = { "newinstance", NULL, "ptmxmode", "0666", "mode", "0620",
+				    "gid",         "5",  "max",      text,   NULL };
 	for (int i = 0; i < COUNT; i++) {
-		fds[i] = mount_new(file_systems[i].type, file_systems[i].options,
+		bool is_pts = !strcmp(file_systems[i].type, DEVPTS);
+		fds[i] = mount_new(file_systems[i].type, is_pts ? pts : file_systems[i].options,
 				   file_systems[i].attributes,
 				   file_systems[i].optional ? NULL : err);
 		if (fds[i] < 0 && !file_systems[i].optional)
@@ -66,14 +75,14 @@ static int place_all(const int fds[COUNT], int dev, struct error *err)
 	return 0;
 }
 
-int tenant_root_enter(int tree, int dev, struct error *err)
+int tenant_root_enter(int tree, int dev, unsigned terminals, struct error *err)
 {
 	int fds[COUNT];
 	for (int i = 0; i < COUNT; i++)
 		fds[i] = -1;
 	umask(022);
 	/* Made before the host's are out of sight: the kernel wants to see a proc and a sysfs. */
-	int result = make_all(fds, err);
+	int result = make_all(terminals, fds, err);
 	if (result == 0)
 		result = mount_pivot(tree, err);
 	if (result == 0)

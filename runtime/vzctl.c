@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&command_restart,
 	&command_status,
 	&command_set,
+	&command_ubc,
 	&command_enter,
 	&command_exec,
 	&command_exec2,
@@ -275,6 +276,9 @@ static int main_with(int argc, char **argv, struct error *err)
 {
 	AUTO(call_release) struct call call = { .operands = STRVEC_INIT };
 	struct command_result result = { .text = STRBUF_INIT };
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (commands[i]->make_options)
+			commands[i]->make_options();
 	int ret = parse(&call, argc, argv, err);
 	if (ret == 0 && version_wanted)
 		return puts("vzctl " VERSION) < 0;

@@ -133,7 +133,7 @@ static int list_ves(const struct strvec *operands, struct report *report, struct
 	AUTO(list_fields_release) struct list_fields sort_field = LIST_FIELDS_INIT;
 	AUTO(list_release) struct list list = LIST_INIT;
 	struct order order = { 0 };
-	const struct list_request request = {
+	struct list_request request = {
 		.which = which(operands),
 		.wanted = operands,
 		.hostname = hostname_pattern,
@@ -141,8 +141,10 @@ static int list_ves(const struct strvec *operands, struct report *report, struct
 		.description = description_pattern,
 	};
 	if (list_fields_parse(fields_wanted(), &fields, err) < 0 ||
-	    parse_order(&sort_field, &order, err) < 0 || host_config_load(&host, conf, err) < 0 ||
-	    list_collect(&host, &request, report, &list, err) < 0)
+	    parse_order(&sort_field, &order, err) < 0 || host_config_load(&host, conf, err) < 0)
+		return -1;
+	request.count = list_fields_count(&fields, json) || list_fields_count(&sort_field, false);
+	if (list_collect(&host, &request, report, &list, err) < 0)
 		return -1;
 	if (order.field && list.count)
 		qsort_r(list.ves, list.count, sizeof(*list.ves), compare, &order);

@@ -21,6 +21,7 @@
 #include "runtime/config/ve_config.h"
 #include "runtime/life/life.h"
 #include "runtime/life/running.h"
+#include "runtime/resource/resources.h"
 #include "runtime/state.h"
 
 struct visit {
@@ -247,6 +248,19 @@ static int mount_area(const void *data, int userns, unsigned base, struct error 
 	return private_mount(&copies, base, visit->spec.host->lock_dir, err);
 }
 
+/* What the VE may use itself; 0: it has no limit. */
+static int memory_of(const struct host_config *host, const struct ve_config *config, uint64_t *ret,
+		     struct error *err)
+{
+	AUTO(resources_release) struct resources resources = RESOURCES_INIT;
+	if (resources_load(host, &config->conf, &resources, err) < 0)
+		return -1;
+	*ret = resources_memory(&resources);
+	if (*ret == RESOURCE_UNLIMITED)
+		*ret = 0;
+	return 0;
+}
+
 static int enter_stopped(struct visit *visit, struct error *err)
 {
 	const struct visit_spec *own = &visit->spec;
@@ -266,7 +280,7 @@ static int enter_stopped(struct visit *visit, struct error *err)
 		.binds = binds,
 		.memory_max = own->memory_max,
 	};
-	if (!spec.memory_max && ve_config_memory(own->host, config, &spec.memory_max, err) < 0)
+	if (!spec.memory_max && memory_of(own->host, config, &spec.memory_max, err) < 0)
 		return -1;
 	if (own->shown)
 		binds[spec.bind_count++] = (struct ve_bind){ own->shown, own->target, false };

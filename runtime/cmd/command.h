@@ -41,6 +41,7 @@ struct command {
 	const char *summary;
 	const struct option_row *options; /* its own; may be NULL */
 	unsigned flags;
+	void (*make_options)(void); /* fills in those that are rows of another table; may be NULL */
 	/* Once, before run(), which may be for several VEs: reads what is to be read from standard input. May be NULL. */
 	int (*prepare)(const struct strvec *operands, struct error *err);
 	int (*run)(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
@@ -49,7 +50,7 @@ struct command {
 
 extern const struct command command_create, command_destroy, command_delete, command_start,
 	command_stop, command_restart, command_status, command_mount, command_umount, command_set,
-	command_reap;
+	command_ubc, command_reap;
 extern const struct command command_enter, command_exec, command_exec2, command_runscript,
 	command_cp, command_export;
 extern const struct command command_convert, command_snapshot, command_snapshot_list,

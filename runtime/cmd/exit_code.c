@@ -1,6 +1,7 @@
 #include "runtime/cmd/exit_code.h"
 
 const struct exit_code exit_codes[] = {
+	{ ERROR_LIMIT, 1, "a limit of resources cannot be set" },
 	{ ERROR_SYSTEM, 3, "a system call or a library failed" },
 	{ ERROR_INTERNAL, 3, "a system call or a library failed" },
 	{ ERROR_CONTAINER, 7, "the kernel refuses what a VE needs" },

@@ -30,8 +30,7 @@ struct field_row {
 enum field_flags {
 	FIELD_NUMBER = 1, /* to the right */
 	FIELD_ALIAS = 2, /* another name of the one before */
-	FIELD_USAGE = 4, /* in JSON an object with "held", as OpenVZ's resources are */
-	FIELD_ADDRESS = 8,
+	FIELD_ADDRESS = 4,
 };
 
 /* ---- where values come from --------------------------------------------------------------------------- */
@@ -182,7 +181,6 @@ static const struct field_row rows[] = {
 	{ "nameserver", "NAMESERVER", get_nameservers },
 	{ "searchdomain", "SEARCHDOMAIN", get_searchdomains },
 	{ "status", "STATUS", get_status },
-	{ "numproc", "NPROC", get_processes, NULL, FIELD_NUMBER | FIELD_USAGE },
 	{ "nproc", "NPROC", get_processes, NULL, FIELD_NUMBER | FIELD_ALIAS },
 	{ "uptime", "UPTIME", get_uptime, NULL, FIELD_NUMBER },
 	{ "diskspace", "DQBLOCKS", get_space, NULL, FIELD_NUMBER },
@@ -203,23 +201,30 @@ enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 static struct value get(const struct list_field *field, const struct list_ve *ve)
 {
 	const struct field_row *row = field->row;
+	if (!row && resource_table[field->resource].unit == UNIT_LIST)
+		return of_text(list_resource_text(ve, field->resource));
+	if (!row)
+		return of_number(VALUE_NUMBER,
+				 list_resource_number(ve, field->resource, field->column));
 	return row->get ? row->get(ve) : of_text(conf_get(&ve->config.conf, row->key));
 }
 
 /* ---- which fields ------------------------------------------------------------------------------------- */
 
-static void add(struct list_fields *fields, const struct field_row *row)
+static void add(struct list_fields *fields, struct list_field field)
 {
 	fields->fields =
 		xgrow(fields->fields, fields->count, &fields->capacity, sizeof(*fields->fields));
-	fields->fields[fields->count++] = (struct list_field){ row, row->name };
+	fields->fields[fields->count++] = field;
 }
 
 static int unknown(const char *name, struct error *err)
 {
-	const char *names[ROW_COUNT + 1] = { NULL };
+	const char *names[ROW_COUNT + RESOURCE_COUNT + 1] = { NULL };
 	for (size_t i = 0; i < ROW_COUNT; i++)
 		names[i] = rows[i].name;
+	for (size_t i = 0; i < RESOURCE_COUNT; i++)
+		names[ROW_COUNT + i] = resource_table[i].name;
 	const char *near = nearest_word(name, names);
 	error_set(err, ERROR_USAGE, "there is no field \"%s\"", name);
 	if (near)
@@ -229,12 +234,17 @@ static int unknown(const char *name, struct error *err)
 
 static int add_name(struct list_fields *fields, const char *name, struct error *err)
 {
+	struct list_field field = { 0 };
 	for (size_t i = 0; i < ROW_COUNT; i++)
 		if (!strcmp(rows[i].name, name)) {
-			add(fields, &rows[i]);
+			add(fields, (struct list_field){ .row = &rows[i], .name = rows[i].name });
 			return 0;
 		}
-	return unknown(name, err);
+	if (!list_resource_find(name, &field.resource, &field.column))
+		return unknown(name, err);
+	field.name = list_resource_name(field.resource, field.column);
+	add(fields, field);
+	return 0;
 }
 
 int list_fields_parse(const char *text, struct list_fields *ret, struct error *err)
@@ -242,7 +252,12 @@ int list_fields_parse(const char *text, struct list_fields *ret, struct error *e
 	if (!text) {
 		for (size_t i = 0; i < ROW_COUNT; i++)
 			if (!(rows[i].flags & FIELD_ALIAS))
-				add(ret, &rows[i]);
+				add(ret,
+				    (struct list_field){ .row = &rows[i], .name = rows[i].name });
+		for (int i = 0; i < RESOURCE_COUNT; i++)
+			if (resource_table[i].heading)
+				add(ret, (struct list_field){ .name = resource_table[i].name,
+							      .resource = i });
 		return 0;
 	}
 	autofree char *copy = xstrdup(text);
@@ -261,18 +276,37 @@ void list_fields_release(struct list_fields *fields)
 
 const char *list_field_heading(const struct list_field *field)
 {
-	return field->row->heading;
+	return field->row ? field->row->heading
+			  : list_resource_heading(field->resource, field->column);
 }
 
 bool list_field_is_number(const struct list_field *field)
 {
-	return field->row->flags & FIELD_NUMBER;
+	return field->row ? field->row->flags & FIELD_NUMBER
+			  : resource_table[field->resource].unit != UNIT_LIST;
+}
+
+bool list_fields_count(const struct list_fields *fields, bool json)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct list_field *field = &fields->fields[i];
+		bool cheap = !json && field->resource == RESOURCE_NUMPROC &&
+			     field->column == COLUMN_HELD;
+		if (!field->row && list_resource_is_counted(field->resource, field->column) &&
+		    !cheap)
+			return true;
+	}
+	return false;
 }
 
 void list_fields_show(struct strbuf *text)
 {
 	for (size_t i = 0; i < ROW_COUNT; i++)
 		strbuf_addf(text, "%-15s %s\n", rows[i].name, rows[i].heading);
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		for (enum list_column c = COLUMN_HELD; list_resource_has(i, c); c++)
+			strbuf_addf(text, "%-15s %s\n", list_resource_name(i, c),
+				    list_resource_heading(i, c));
 }
 
 /* ---- how they are shown ------------------------------------------------------------------------------- */
@@ -337,13 +371,13 @@ static json_t *json_words(const struct strvec *words)
 json_t *list_field_json(const struct list_field *field, const struct list_ve *ve)
 {
 	struct value value = get(field, ve);
+	if (!field->row && field->resource < BEANCOUNTERS && field->column == COLUMN_HELD)
+		return list_resource_json(ve, field->resource);
 	switch (value.kind) {
 	case VALUE_TEXT:
 		return json_text(value.text);
 	case VALUE_NUMBER:
 	case VALUE_SPAN:
-		if (field->row->flags & FIELD_USAGE)
-			return json_pack("{s:I}", "held", (json_int_t)value.number);
 		return json_integer(value.number);
 	case VALUE_BOOL:
 		return json_boolean(value.number);
@@ -380,7 +414,7 @@ static int compare_numbers(int64_t a, int64_t b)
 int list_field_compare(const struct list_field *field, const struct list_ve *a,
 		       const struct list_ve *b)
 {
-	if (field->row->flags & FIELD_ADDRESS)
+	if (field->row && field->row->flags & FIELD_ADDRESS)
 		return compare_addresses(a, b);
 	struct value x = get(field, a), y = get(field, b);
 	bool both = x.kind == y.kind && x.kind != VALUE_NONE;

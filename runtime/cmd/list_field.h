@@ -7,10 +7,13 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "runtime/cmd/list_resource.h"
 #include "runtime/cmd/list_ve.h"
 
 struct list_field {
-	const struct field_row *row;
+	const struct field_row *row; /* NULL: it is of a resource */
+	enum resource_id resource;
+	enum list_column column;
 	const char *name; /* as it was asked for; static */
 };
 
@@ -27,6 +30,9 @@ void list_fields_release(struct list_fields *fields);
 
 const char *list_field_heading(const struct list_field *field);
 bool list_field_is_number(const struct list_field *field);
+
+/* Whether what each VE has of resources is to be counted for them (list_request). `json`: they are whole objects there. */
+bool list_fields_count(const struct list_fields *fields, bool json);
 
 /* One line without control characters; "-" for nothing. Several words have blanks between them in the `last` column, and
  * commas in others, so that columns can be told apart. */

@@ -146,6 +146,7 @@ static void ve_release(struct list_ve *ve)
 {
 	ve_config_release(&ve->config);
 	strvec_release(&ve->addresses);
+	resources_release(&ve->resources);
 }
 
 static void add_mistake(struct list_ve *ve, struct report *report, const struct error *why)
@@ -184,6 +185,14 @@ static bool read_config(const struct host_config *host, struct list_ve *ve, stru
 	return true;
 }
 
+static void read_resources(const struct host_config *host, struct list_ve *ve,
+			   const struct ve_state *state, struct report *report)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	if (resources_now(host, &ve->config.conf, state, &ve->resources, &why) < 0)
+		add_mistake(ve, report, &why);
+}
+
 /* Fills in the VE; false if it is not to be shown. The state comes first: most of what is not shown needs no more. */
 static bool look(const struct host_config *host, const struct list_request *request,
 		 struct report *report, struct list_ve *ve)
@@ -197,6 +206,9 @@ static bool look(const struct host_config *host, const struct list_request *requ
 	    ((request->which == LIST_RUNNING && !up) || (request->which == LIST_NOT_RUNNING && up)))
 		return false;
 	ve->processes = up ? count_processes(&state) : -1;
+	ve->counted = up && request->count;
+	if (ve->counted)
+		usage_read(&state.groups, state.init.pid, ve->usage);
 	ve->uptime_s = ve_process_alive(&state, &state.init) ? uptime_of(&state) : -1;
 	if (!known)
 		add_mistake(ve, report, &why);
@@ -205,6 +217,8 @@ static bool look(const struct host_config *host, const struct list_request *requ
 	ve_disk_limits(host, &ve->config, &(struct disk_given){ 0 }, &ve->limits, NULL);
 	if (ve->uptime_s >= 0)
 		count_disk(&state, ve);
+	if (!ve->mistake)
+		read_resources(host, ve, &state, report);
 	if (!ve->status)
 		ve->status = is_mount(ve->config.root) ? "mounted" : "stopped";
 	return true;

@@ -13,6 +13,8 @@
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_disk.h"
 #include "runtime/config/ve_state.h"
+#include "runtime/resource/resources.h"
+#include "runtime/resource/usage.h"
 
 struct list_ve {
 	unsigned ctid;
@@ -24,6 +26,9 @@ struct list_ve {
 	int64_t uptime_s; /* the same */
 	int64_t disk_kb, disk_inodes; /* in use; -1: as above, or nothing counts them */
 	struct disk_limits limits;
+	struct resources resources; /* that hold if it runs, or else are set */
+	bool counted; /* `usage` is there */
+	struct usage usage[BEANCOUNTERS];
 };
 
 enum list_which { LIST_RUNNING, LIST_NOT_RUNNING, LIST_ALL };
@@ -31,6 +36,7 @@ enum list_which { LIST_RUNNING, LIST_NOT_RUNNING, LIST_ALL };
 struct list_request {
 	enum list_which which;
 	const struct strvec *wanted; /* numbers and names; empty: all VEs */
+	bool count; /* what each has of all resources, and not of processes alone */
 	const char *hostname, *name, *description; /* patterns (glob(7)), or NULL */
 };
 

@@ -5,12 +5,13 @@
 #include "runtime/access/password.h"
 #include "runtime/cmd/ask.h"
 #include "runtime/cmd/command.h"
+#include "runtime/cmd/set_resource.h"
 #include "runtime/config/parameter.h"
 #include "runtime/life/life.h"
 
 static struct strvec ip_add, ip_del, nameservers, searchdomains;
 static const char *hostname, *name, *sample, *userpasswd, *diskspace, *diskinodes;
-static bool save;
+static bool save, reset_ub;
 
 /* What is said in CTID.conf and means nothing to a VE that runs. */
 static const char *onboot, *bootorder, *disabled, *description, *stop_timeout;
@@ -25,7 +26,7 @@ static const struct {
 	{ "STOP_TIMEOUT", "--stop-timeout", &stop_timeout },
 };
 
-static const struct option_row options[] = {
+static const struct option_row own_options[] = {
 	{ "ipadd", 0, OPTION_LIST, &ip_add, "ADDRESS", "give it an IP address; may be repeated" },
 	{ "ipdel", 0, OPTION_LIST, &ip_del, "ADDRESS|all", "take one or all away" },
 	{ "nameserver", 0, OPTION_LIST, &nameservers, "ADDRESS",
@@ -50,9 +51,20 @@ static const struct option_row options[] = {
 	  "the disk space that it can fill" },
 	{ "diskinodes", 0, OPTION_STRING, &diskinodes, "SOFT:HARD",
 	  "how many files and folders it can have" },
+	{ "reset_ub", 0, OPTION_FLAG, &reset_ub, NULL,
+	  "set its resources to what its configuration says" },
 	{ "save", 0, OPTION_FLAG, &save, NULL, "keep this in its configuration" },
 	{ NULL },
 };
+
+enum { OWN_OPTIONS = sizeof(own_options) / sizeof(*own_options) };
+static struct option_row options[OWN_OPTIONS + SET_RESOURCE_OPTIONS];
+
+static void make_options(void)
+{
+	set_resource_options(options);
+	memcpy(options + SET_RESOURCE_OPTIONS, own_options, sizeof(own_options));
+}
 
 /* Several words may be given at once: --ipadd "10.0.0.1 10.0.0.2". */
 static const struct strvec *split(const struct strvec *given, struct strvec *words)
@@ -113,10 +125,10 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 {
 	AUTO(strvec_release) struct strvec add = STRVEC_INIT, del = STRVEC_INIT;
 	AUTO(strvec_release) struct strvec servers = STRVEC_INIT, domains = STRVEC_INIT;
-	AUTO(conf_release) struct conf settings = CONF_INIT;
+	AUTO(conf_release) struct conf settings = CONF_INIT, resources = CONF_INIT;
 	const struct life life = command_life(vzctl, ctid);
 	(void)operands;
-	if (take_kept(&settings, err) < 0)
+	if (take_kept(&settings, err) < 0 || set_resource_take(&resources, err) < 0)
 		return -1;
 	const struct life_set set = {
 		.ip_add = split(&ip_add, &add),
@@ -129,11 +141,13 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.diskinodes = diskinodes,
 		.sample = sample,
 		.kept = &settings,
+		.resources = &resources,
+		.reset_resources = reset_ub,
 		.save = save,
 	};
 	bool settings_given = set.ip_add || set.ip_del || set.nameservers || set.searchdomains ||
 			      hostname || name || diskspace || diskinodes || sample ||
-			      settings.count;
+			      settings.count || resources.count || reset_ub;
 	if (!settings_given && !userpasswd) {
 		error_set(err, ERROR_USAGE, "nothing to set is given");
 		return error_hint(err, "\"vzctl set --help\" shows what there is");
@@ -154,6 +168,7 @@ const struct command command_set = {
 	.operands = "",
 	.summary = "Changes a VE's settings",
 	.options = options,
+	.make_options = make_options,
 	.prepare = prepare,
 	.run = run,
 };

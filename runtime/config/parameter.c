@@ -10,8 +10,10 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/quantity.h"
 #include "base/strvec.h"
 #include "runtime/config/ctid.h"
+#include "runtime/config/resource.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_disk.h"
 #include "runtime/net/address.h"
@@ -21,7 +23,6 @@ enum {
 	DOMAIN_LENGTH_MAX = 253,
 	TEXT_LENGTH_MAX = 4096,
 	IDS = 65536,
-	PAGE = 4096,
 	BLOCK = 1024
 };
 
@@ -30,7 +31,8 @@ struct parameter {
 	bool (*is_good)(const struct parameter *parameter, const char *value);
 	const char *wanted; /* NULL: a number from `least` to `most` */
 	unsigned long least, most;
-	unsigned unit; /* of a resource, bytes; 1: bytes, or how many */
+	unsigned unit; /* of what has a barrier and a limit, bytes; 1: bytes, or how many */
+	const struct resource *resource; /* its row in the table of those (resource.h) */
 	bool own;
 };
 
@@ -157,44 +159,52 @@ static bool is_digest(const struct parameter *parameter, const char *value)
 	return strlen(value) == 64 && !value[strspn(value, "0123456789abcdef")];
 }
 
-/* One side of BARRIER:LIMIT: digits, of which some may be behind a point, and a letter. */
+/* One side of BARRIER:LIMIT. */
 static bool parse_limit(const char *text, size_t length, unsigned unit, uint64_t *ret)
 {
-	static const char letters[] = "BKMGTP";
-	static const uint64_t factors[] = { 1, 1 << 10, 1 << 20, 1 << 30, UINT64_C(1) << 40, PAGE };
-	autofree char *copy = xstrndup(text, length);
-	char *end;
-	if (!strcmp(copy, "unlimited")) {
+	char letter;
+	if (length == strlen("unlimited") && !memcmp(text, "unlimited", length)) {
 		*ret = UINT64_MAX;
 		return true;
 	}
-	if (!isdigit((unsigned char)*copy) ||
-	    strspn(copy, "0123456789.") + (copy[strspn(copy, "0123456789.")] != 0) != length)
+	if (quantity_parse(text, length, ret, &letter) < 0)
 		return false;
-	long double number = strtold(copy, &end);
-	const char *letter = *end ? strchr(letters, toupper((unsigned char)*end)) : NULL;
-	if (*end && !letter)
-		return false;
-	number *= letter ? factors[letter - letters] : unit;
 	/* What no host has is how OpenVZ's tools write that there is none. */
-	*ret = number >= (long double)INT64_MAX ? UINT64_MAX : (uint64_t)number;
+	if (*ret == INT64_MAX || (!letter && __builtin_mul_overflow(*ret, unit, ret)))
+		*ret = UINT64_MAX;
+	return true;
+}
+
+static uint64_t in_bytes(const struct resource *resource, uint64_t value)
+{
+	uint64_t bytes;
+	if (value >= RESOURCE_UNLIMITED ||
+	    __builtin_mul_overflow(value, resource->unit == UNIT_PAGES ? page_size() : 1, &bytes))
+		return UINT64_MAX;
+	return bytes;
+}
+
+static bool resource_limits(const struct resource *resource, const char *value, uint64_t *barrier,
+			    uint64_t *limit)
+{
+	struct resource_value found = { 0 };
+	if (!resource_is_pair(resource) || resource_parse(resource, value, &found) < 0)
+		return false;
+	*barrier = in_bytes(resource, found.barrier);
+	*limit = in_bytes(resource, found.limit);
 	return true;
 }
 
 bool parameter_limits(const struct parameter *parameter, const char *value, uint64_t *barrier,
 		      uint64_t *limit)
 {
+	if (parameter->resource)
+		return resource_limits(parameter->resource, value, barrier, limit);
 	const char *colon = strchr(value, ':');
 	size_t first = colon ? (size_t)(colon - value) : strlen(value);
 	const char *second = colon ? colon + 1 : value;
 	return parameter->unit && parse_limit(value, first, parameter->unit, barrier) &&
 	       parse_limit(second, strlen(second), parameter->unit, limit);
-}
-
-static bool is_resource(const struct parameter *parameter, const char *value)
-{
-	uint64_t barrier, limit;
-	return parameter_limits(parameter, value, &barrier, &limit);
 }
 
 static bool is_space(const struct parameter *parameter, const char *value)
@@ -229,9 +239,6 @@ static bool is_disk_kind(const struct parameter *parameter, const char *value)
 #define YES_NO is_yes_no, "yes or no"
 #define TEXT is_text, "a line of at most 4096 characters"
 #define PATH is_path, "an absolute path"
-#define RESOURCE                                                                            \
-	is_resource, "BARRIER:LIMIT, numbers to which T, G, M, K, P or B may be added, or " \
-		     "\"unlimited\""
 
 static const struct parameter parameters[] = {
 	{ "ONBOOT", YES_NO },
@@ -263,40 +270,29 @@ static const struct parameter parameters[] = {
 	{ "VE_DISK_PROJECT", is_number, .most = UINT_MAX, .own = true },
 	{ "VE_SNAPSHOT", TEXT, .own = true },
 
-	{ "NUMPROC", RESOURCE, .unit = 1 },
-	{ "AVNUMPROC", RESOURCE, .unit = 1 },
-	{ "NUMFILE", RESOURCE, .unit = 1 },
-	{ "NUMFLOCK", RESOURCE, .unit = 1 },
-	{ "NUMPTY", RESOURCE, .unit = 1 },
-	{ "NUMSIGINFO", RESOURCE, .unit = 1 },
-	{ "NUMTCPSOCK", RESOURCE, .unit = 1 },
-	{ "NUMOTHERSOCK", RESOURCE, .unit = 1 },
-	{ "NUMIPTENT", RESOURCE, .unit = 1 },
-	{ "KMEMSIZE", RESOURCE, .unit = 1 },
-	{ "DCACHESIZE", RESOURCE, .unit = 1 },
-	{ "TCPSNDBUF", RESOURCE, .unit = 1 },
-	{ "TCPRCVBUF", RESOURCE, .unit = 1 },
-	{ "OTHERSOCKBUF", RESOURCE, .unit = 1 },
-	{ "DGRAMRCVBUF", RESOURCE, .unit = 1 },
-	{ "PRIVVMPAGES", RESOURCE, .unit = PAGE },
-	{ "VMGUARPAGES", RESOURCE, .unit = PAGE },
-	{ "OOMGUARPAGES", RESOURCE, .unit = PAGE },
-	{ "PHYSPAGES", RESOURCE, .unit = PAGE },
-	{ "SWAPPAGES", RESOURCE, .unit = PAGE },
-	{ "SHMPAGES", RESOURCE, .unit = PAGE },
-	{ "LOCKEDPAGES", RESOURCE, .unit = PAGE },
 	{ "DISKSPACE", is_space, DISK_SPACE_FORM, .unit = BLOCK },
 	{ "DISKINODES", are_inodes, DISK_INODES_FORM, .unit = 1 },
 	{ "QUOTATIME", is_number, .most = INT_MAX },
-	{ "CPUUNITS", is_number, .least = 8, .most = 500000 },
 };
+
+static const struct parameter *find_resource(const char *key)
+{
+	static struct parameter found[RESOURCE_COUNT];
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		if (!strcmp(resource_table[i].key, key)) {
+			found[i].key = resource_table[i].key;
+			found[i].resource = &resource_table[i];
+			return &found[i];
+		}
+	return NULL;
+}
 
 const struct parameter *parameter_find(const char *key)
 {
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(*parameters); i++)
 		if (!strcmp(parameters[i].key, key))
 			return &parameters[i];
-	return NULL;
+	return find_resource(key);
 }
 
 bool parameter_is_own(const struct parameter *parameter)
@@ -307,6 +303,8 @@ bool parameter_is_own(const struct parameter *parameter)
 int parameter_check(const struct parameter *parameter, const char *name, const char *value,
 		    struct error *err)
 {
+	if (parameter->resource)
+		return resource_check(parameter->resource, name, value, err);
 	if (parameter->is_good(parameter, value))
 		return 0;
 	if (parameter->wanted)

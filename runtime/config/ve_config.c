@@ -14,7 +14,6 @@
 #include "runtime/config/ctid.h"
 
 enum {
-	PAGE_SHIFT = 12,
 	STOP_TIMEOUT_S = 120,
 	ACTION_TIMEOUT_S = 180,
 	TIMEOUT_MAX_S = 86400,
@@ -214,29 +213,6 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 		return -1;
 	return get_number(host, config, "ACTION_TIMEOUT", TIMEOUT_MAX_S, &config->action_timeout_s,
 			  err);
-}
-
-/* vz.conf(5): "BARRIER:LIMIT" or one number for both; of pages, unless a letter follows. */
-int ve_config_memory(const struct host_config *host, const struct ve_config *config, uint64_t *ret,
-		     struct error *err)
-{
-	static const char letters[] = "PKMGT";
-	static const unsigned shifts[] = { PAGE_SHIFT, 10, 20, 30, 40 };
-	const char *text = get(host, config, "PHYSPAGES"), *colon = text ? strchr(text, ':') : NULL;
-	const char *limit = colon ? colon + 1 : text;
-	char *end;
-	*ret = 0;
-	if (!limit || !*limit || !strcmp(limit, "unlimited"))
-		return 0;
-	uint64_t value = strtoull(limit, &end, 10);
-	const char *letter = *end ? strchr(letters, toupper((unsigned char)*end)) : letters;
-	if (!isdigit((unsigned char)*limit) || !letter || (*end && end[1]))
-		return mistake(host, config, "PHYSPAGES", "this is not a number that it can be",
-			       err);
-	unsigned shift = shifts[letter - letters];
-	/* What no host has is how OpenVZ's tools write that there is none. */
-	*ret = value >> (63 - shift) ? 0 : value << shift;
-	return 0;
 }
 
 int ve_config_defaults(const struct host_config *host, unsigned ctid, struct ve_config *ret,

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/conf.h"
 #include "base/error.h"
@@ -51,10 +50,6 @@ int ve_config_change(const struct host_config *host, struct ve_config *config,
 /* What a VE without a file would have; for create. */
 int ve_config_defaults(const struct host_config *host, unsigned ctid, struct ve_config *ret,
 		       struct error *err);
-
-/* The memory that PHYSPAGES allows, in bytes; 0: there is no limit. ERROR_PARSE. */
-int ve_config_memory(const struct host_config *host, const struct ve_config *config, uint64_t *ret,
-		     struct error *err);
 
 bool ve_config_exists(const struct host_config *host, unsigned ctid);
 

@@ -113,6 +113,7 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 	ret->monitor.start = get_number(&conf, "MONITOR_START");
 	ret->ids_base = (unsigned)get_number(&conf, "IDS");
 	strvec_split(&ret->groups, conf_get_default(&conf, "GROUPS", ""));
+	ret->resources = xstrdup_or_null(conf_get(&conf, "RESOURCES"));
 	ret->device = xstrdup_or_null(conf_get(&conf, "DEVICE"));
 	ret->private_area = xstrdup_or_null(conf_get(&conf, "PRIVATE"));
 	ret->frozen = get_number(&conf, "FROZEN");
@@ -147,6 +148,8 @@ static void render(const struct ve_state *state, struct strbuf *text)
 		strbuf_addf(text, "%s%s", i ? " " : "GROUPS='", state->groups.items[i]);
 	if (state->groups.count)
 		strbuf_adds(text, "'\n");
+	if (state->resources)
+		add_text(text, "RESOURCES", state->resources);
 	if (state->device)
 		strbuf_addf(text, "DEVICE=%s\n", state->device);
 	if (state->private_area)
@@ -197,6 +200,7 @@ int ve_state_save(const struct host_config *host, unsigned ctid, const struct ve
 void ve_state_release(struct ve_state *state)
 {
 	strvec_release(&state->groups);
+	free(state->resources);
 	free(state->device);
 	free(state->private_area);
 	*state = VE_STATE_INIT;

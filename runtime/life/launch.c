@@ -25,6 +25,7 @@
 #include "runtime/life/network.h"
 #include "runtime/mount.h"
 #include "runtime/namespace.h"
+#include "runtime/resource/limit.h"
 #include "runtime/tenant_root.h"
 #include "runtime/wire.h"
 
@@ -138,6 +139,7 @@ static int execute(const struct start *start, struct error *err)
 			      (char[]){ "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
 					"/sbin:/bin" },
 			      NULL };
+	limit_take(start->launch->resources);
 	if (confine_apply(start->launch->confine, err) < 0)
 		return -1;
 	if (!init)
@@ -167,7 +169,8 @@ static int run_init(const struct start *start, struct error *err)
 	 * while folders of the host's root can still be passed. */
 	tree = mount_copy_all(AT_FDCWD, launch->host->lock_dir, err);
 	if (tree < 0 || become_init(launch, err) < 0 ||
-	    tenant_root_enter(tree, start->dev, err) < 0 || open_console(start, &console, err) < 0)
+	    tenant_root_enter(tree, start->dev, limit_terminals(launch->resources), err) < 0 ||
+	    open_console(start, &console, err) < 0)
 		return -1;
 	mask_units();
 	if (wait_for_go(start->pairs.control[1], err) < 0 ||
@@ -213,6 +216,7 @@ static int mounter(const struct start *start, struct error *err)
 {
 	struct said said = { .what = SAY_INIT };
 	const struct launch *launch = start->launch;
+	limit_raise(launch->resources);
 	if (mount_root(launch, err) < 0)
 		return -1;
 	if (setns(launch->userns, CLONE_NEWUSER) < 0)

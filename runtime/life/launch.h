@@ -18,6 +18,7 @@
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_state.h"
 #include "runtime/life/submount.h"
+#include "runtime/resource/resources.h"
 
 struct launch {
 	const struct host_config *host;
@@ -25,6 +26,7 @@ struct launch {
 	const struct private_area *area;
 	const struct submounts *mounts; /* to be seen in it */
 	const struct cgroup *group;
+	const struct resources *resources;
 	void *confine;
 	int userns;
 	unsigned base;

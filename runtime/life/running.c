@@ -21,7 +21,7 @@ static int not_running(unsigned ctid, struct error *err)
 	return error_hint(err, "\"vzctl start %u\" starts it", ctid);
 }
 
-int running_open(const struct host_config *host, unsigned ctid, struct running *ret,
+int running_find(const struct host_config *host, unsigned ctid, struct running *ret,
 		 struct error *err)
 {
 	*ret = (struct running){
@@ -36,9 +36,15 @@ int running_open(const struct host_config *host, unsigned ctid, struct running *
 	if ((ret->state.phase != VE_RUNNING && ret->state.phase != VE_STOPPING) ||
 	    !ret->state.this_boot || (ret->pidfd = ve_process_open(&ret->state.init)) < 0)
 		return not_running(ctid, err);
-	if (cgroup_open(&ret->state.groups, &ret->group, err) < 0)
-		return -1;
 	return confine_new(&ret->confine, err);
+}
+
+int running_open(const struct host_config *host, unsigned ctid, struct running *ret,
+		 struct error *err)
+{
+	if (running_find(host, ctid, ret, err) < 0)
+		return -1;
+	return cgroup_open(&ret->state.groups, &ret->group, err);
 }
 
 void running_release(struct running *running)

@@ -22,6 +22,10 @@ int running_open(const struct host_config *host, unsigned ctid, struct running *
 		 struct error *err);
 void running_release(struct running *running);
 
+/* The same without the groups, which are to be opened by the caller if it is to be gone into. */
+int running_find(const struct host_config *host, unsigned ctid, struct running *ret,
+		 struct error *err);
+
 /*
  * Runs a function of ours inside, as root of the VE in all its namespaces, but not restricted by
  * confine_apply(), which it must do itself before it executes anything of the VE's; waits for it. Its error,

@@ -12,6 +12,7 @@
 #include "runtime/config/parameter.h"
 #include "runtime/life/cleanup.h"
 #include "runtime/life/life.h"
+#include "runtime/life/limits.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/network.h"
 #include "runtime/life/running.h"
@@ -152,6 +153,12 @@ static int take_addresses(const struct life *life, const struct life_set *set,
 	return 0;
 }
 
+static void add_all(struct conf *changes, const struct conf *more)
+{
+	for (size_t i = 0; more && i < more->count; i++)
+		conf_set(changes, more->entries[i].key, more->entries[i].value);
+}
+
 /* All that is asked for, as lines of CTID.conf. */
 static int plan(const struct life *life, const struct life_set *set, struct ve_config *config,
 		struct conf *changes, struct error *err)
@@ -172,8 +179,8 @@ static int plan(const struct life *life, const struct life_set *set, struct ve_c
 		conf_set(changes, "DISKSPACE", set->diskspace);
 	if (set->diskinodes)
 		conf_set(changes, "DISKINODES", set->diskinodes);
-	for (size_t i = 0; set->kept && i < set->kept->count; i++)
-		conf_set(changes, set->kept->entries[i].key, set->kept->entries[i].value);
+	add_all(changes, set->kept);
+	add_all(changes, set->resources);
 	return 0;
 }
 
@@ -196,8 +203,16 @@ static int apply_inside(void *data, struct error *err)
 	return network_write_guest(applying->config, err);
 }
 
-static int apply(const struct life *life, const struct life_set *set, struct held *held,
-		 struct error *err)
+/* Whether there is something to be done inside. */
+static bool is_inside(const struct life_set *set, const struct conf *changes)
+{
+	return set->ip_add || set->ip_del || set->hostname || conf_get(changes, "NAMESERVER") ||
+	       conf_get(changes, "SEARCHDOMAIN");
+}
+
+/* Without going into the VE if only its limits change: one that has as many processes as it may cannot be gone into. */
+static int apply(const struct life *life, const struct life_set *set, const struct conf *changes,
+		 struct held *held, struct error *err)
 {
 	AUTO(running_release) struct running running = { .pidfd = -1 };
 	struct applying applying = {
@@ -205,6 +220,11 @@ static int apply(const struct life *life, const struct life_set *set, struct hel
 		.set = set,
 		.network = set->ip_add || set->ip_del,
 	};
+	if ((limits_are_in(changes) || set->reset_resources) &&
+	    limits_change(life, held, changes, set->reset_resources, err) < 0)
+		return -1;
+	if (!is_inside(set, changes))
+		return 0;
 	if (applying.network &&
 	    network_attach(life->host, &held->config, &held->state, life->report, err) < 0)
 		return -1;
@@ -232,15 +252,14 @@ static int save(const struct life *life, const struct conf *changes, struct erro
 }
 
 /* Whether there is something to be done in a VE that runs. */
-static bool is_live(const struct life_set *set)
+static bool is_live(const struct life_set *set, const struct conf *changes)
 {
-	return set->ip_add || set->ip_del || set->nameservers || set->searchdomains ||
-	       set->hostname || set->sample;
+	return is_inside(set, changes) || limits_are_in(changes) || set->reset_resources;
 }
 
-static void warn_unsaved(const struct life *life, const struct life_set *set, bool running)
+static void warn_unsaved(const struct life *life, bool running, bool live)
 {
-	if (!running || !(is_live(set) || set->diskspace || set->diskinodes))
+	if (!running || !live)
 		report_warning(life->report, NULL, "%s, so nothing was changed; --save sets it",
 			       running ? "this is said in the VE's configuration alone"
 				       : "the VE does not run");
@@ -260,12 +279,16 @@ static int set_held(const struct life *life, const struct life_set *set, struct 
 	if (!running && set->ip_add &&
 	    network_check_free(held->config.addresses, held->config.address_count, NULL, err) < 0)
 		return -1;
-	if (disk_set_held(life, set, &changes, held, err) < 0 ||
-	    (running && is_live(set) && apply(life, set, held, err) < 0))
+	if (!running && limits_check(&changes, err) < 0)
 		return -1;
+	bool live = is_live(set, &changes);
+	if (disk_set_held(life, set, &changes, held, err) < 0 ||
+	    (running && live && apply(life, set, &changes, held, err) < 0))
+		return -1;
+	limits_explain(life, set->resources);
 	if (set->save)
 		return save(life, &changes, err);
-	warn_unsaved(life, set, running);
+	warn_unsaved(life, running, live || set->diskspace || set->diskinodes);
 	return 0;
 }
 

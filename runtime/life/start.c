@@ -12,13 +12,12 @@
 #include "runtime/life/cleanup.h"
 #include "runtime/life/launch.h"
 #include "runtime/life/life.h"
+#include "runtime/life/limits.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/network.h"
 #include "runtime/namespace.h"
 
 #define GROUP_PREFIX "ve-"
-
-enum { PIDS_DEFAULT = 4096 };
 
 /* What is open while a VE starts. */
 struct start {
@@ -26,17 +25,19 @@ struct start {
 	struct submounts mounts; /* of action scripts */
 	struct cgroup group;
 	struct id_block ids;
+	struct resources resources;
 	int userns;
 	void *confine;
 	struct launched launched;
 };
 
-#define START_INIT                                  \
-	((struct start){ .area = PRIVATE_AREA_INIT, \
-			 .mounts = SUBMOUNTS_INIT,  \
-			 .group = CGROUP_INIT,      \
-			 .ids = ID_BLOCK_INIT,      \
-			 .userns = -1,              \
+#define START_INIT                                    \
+	((struct start){ .area = PRIVATE_AREA_INIT,   \
+			 .mounts = SUBMOUNTS_INIT,    \
+			 .group = CGROUP_INIT,        \
+			 .ids = ID_BLOCK_INIT,        \
+			 .resources = RESOURCES_INIT, \
+			 .userns = -1,                \
 			 .launched = LAUNCHED_INIT })
 
 static void start_release(struct start *start)
@@ -45,6 +46,7 @@ static void start_release(struct start *start)
 	submounts_release(&start->mounts);
 	cgroup_close(&start->group);
 	id_block_release(&start->ids);
+	resources_release(&start->resources);
 	confine_free(start->confine);
 	launched_release(&start->launched);
 	if (start->userns >= 0)
@@ -70,7 +72,7 @@ static int prepare(const struct life *life, struct held *held, struct start *sta
 	if (take_ids(life, held, start, err) < 0)
 		return -1;
 	autofree char *name = xasprintf(GROUP_PREFIX "%u-%u", life->ctid, start->ids.base);
-	struct cgroup_spec spec = { .name = name, .pids_max = PIDS_DEFAULT, .stays = true };
+	struct cgroup_spec spec = { .name = name, .stays = true };
 	if (cgroup_plan(&spec, &start->group, err) < 0)
 		return -1;
 	for (size_t i = 0; i < start->group.folders.count; i++)
@@ -81,7 +83,8 @@ static int prepare(const struct life *life, struct held *held, struct start *sta
 		return -1;
 	unsigned base = start->ids.base;
 	if (id_block_keep(&start->ids, life->ctid, err) < 0 ||
-	    cgroup_create(&spec, &start->group, err) < 0)
+	    cgroup_create(&spec, &start->group, err) < 0 ||
+	    limits_begin(life, held, &start->resources, err) < 0)
 		return -1;
 	start->userns = namespace_user_new(base, err);
 	return start->userns < 0 ? -1 : confine_new(&start->confine, err);
@@ -95,6 +98,7 @@ static int begin(const struct life *life, struct held *held, struct start *start
 		.area = &start->area,
 		.mounts = &start->mounts,
 		.group = &start->group,
+		.resources = &start->resources,
 		.confine = start->confine,
 		.userns = start->userns,
 		.base = held->state.ids_base,
@@ -147,6 +151,8 @@ int start_held(const struct life *life, struct held *held, struct error *err)
 		return error_hint(err, "\"vzctl set %u --disabled no --save\" enables it",
 				  life->ctid);
 	}
+	if (limits_load(life, held, &start.resources, err) < 0)
+		return -1;
 	if (is_mounted(held->config.root) && umount_held(life, held, err) < 0)
 		return -1;
 	if (prepare(life, held, &start, err) < 0)

@@ -151,7 +151,9 @@ int stop_held(const struct life *life, struct held *held, bool fast, struct erro
 	held->state.phase = VE_STOPPING;
 	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0)
 		return -1;
-	if (running_open(life->host, life->ctid, &running, &why) == 0) {
+	if (running_find(life->host, life->ctid, &running, &why) == 0) {
+		/* A VE whose groups somebody has removed can be stopped all the same. */
+		cgroup_open(&running.state.groups, &running.group, NULL);
 		if (end_init(life, &running, fast, err) < 0)
 			return error_wrap(err, "stopping the VE %u", life->ctid);
 	} else if (why.kind != ERROR_NOT_RUNNING) {

@@ -61,6 +61,16 @@ init_of() { sed -n 's/^INIT=//p' "$W/lock/$1.state"; }
 # shellcheck disable=SC2317 # for tests
 monitor_of() { sed -n 's/^MONITOR=//p' "$W/lock/$1.state"; }
 
+# groups_of CTID: folders of its control groups, one a line. group_file CTID FILE: that file, in the group that has it, or nothing.
+# shellcheck disable=SC2317 # for tests
+groups_of() { sed -n "s/^GROUPS='\(.*\)'/\1/p" "$W/lock/$1.state" | tr ' ' '\n'; }
+group_file() {
+	local folder
+	groups_of "$1" | while read -r folder; do
+		[ ! -e "$folder/$2" ] || echo "$folder/$2"
+	done | head -n 1
+}
+
 # until COMMAND…: waits until it succeeds, 20 s at most; PATIENCE is more on a machine that is slow.
 until_true() {
 	local end=$((SECONDS + ${PATIENCE:-20}))

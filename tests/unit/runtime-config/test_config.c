@@ -179,43 +179,6 @@ static void mistakes_are_named(void **state)
 	}
 }
 
-static void memory_is_read_as_openvz_writes_it(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t bytes;
-		bool wrong;
-	} cases[] = {
-		{ "", 0, false },
-		{ "PHYSPAGES=unlimited\n", 0, false },
-		{ "PHYSPAGES=0:unlimited\n", 0, false },
-		{ "PHYSPAGES=0:9223372036854775807\n", 0, false },
-		{ "PHYSPAGES=0:99999999999999999999G\n", 0, false },
-		{ "PHYSPAGES=0:65536\n", 256 << 20, false },
-		{ "PHYSPAGES=65536\n", 256 << 20, false },
-		{ "PHYSPAGES=0:512M\n", 512 << 20, false },
-		{ "PHYSPAGES=1G:2g\n", UINT64_C(2) << 30, false },
-		{ "PHYSPAGES=0:16p\n", 65536, false },
-		{ "PHYSPAGES=0:-1\n", 0, true },
-		{ "PHYSPAGES=0:1GB\n", 0, true },
-		{ "PHYSPAGES=0:M\n", 0, true },
-	};
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		AUTO(error_clear) struct error err = ERROR_INIT;
-		AUTO(ve_config_release) struct ve_config config = VE_CONFIG_INIT;
-		uint64_t bytes = 1;
-		put("conf/101.conf", cases[i].text);
-		assert_int_equal(ve_config_load(&host, 101, &config, &err), 0);
-		int result = ve_config_memory(&host, &config, &bytes, &err);
-		assert_int_equal(result, cases[i].wrong ? -1 : 0);
-		if (cases[i].wrong)
-			assert_non_null(strstr(err.message, "101.conf: PHYSPAGES"));
-		else
-			assert_int_equal(bytes, cases[i].bytes);
-	}
-}
-
 static void no_file_is_no_ve(void **state)
 {
 	AUTO(error_clear) struct error err = ERROR_INIT;
@@ -331,7 +294,6 @@ int main(void)
 		test(own_file_wins),
 		test(needs_nothing),
 		test(mistakes_are_named),
-		test(memory_is_read_as_openvz_writes_it),
 		test(no_file_is_no_ve),
 		test(samples),
 		test(state_round_trip),

@@ -98,11 +98,11 @@ static void amounts(void **state)
 		uint64_t barrier, limit;
 	} cases[] = {
 		{ "NUMPROC", "7", 7, 7 },
-		{ "PHYSPAGES", "1:2K", 4096, 2048 },
+		{ "PHYSPAGES", "1:6K", 4096, 8192 },
 		{ "PRIVVMPAGES", "1P:unlimited", 4096, UINT64_MAX },
 		{ "DISKSPACE", "1:1.5M", 1024, 3 << 19 },
 		{ "KMEMSIZE", "0:9223372036854775807", 0, UINT64_MAX },
-		{ "KMEMSIZE", "9T:99999999999999999999999", UINT64_C(9) << 40, UINT64_MAX },
+		{ "KMEMSIZE", "9T:unlimited", UINT64_C(9) << 40, UINT64_MAX },
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
