@@ -27,7 +27,7 @@ struct message_header {
 	uint64_t size; /* of what follows */
 };
 
-enum { READ_SIZE = 65536, SIGNAL_WAIT_MS = 50, ASK_AGAIN_MS = 250 };
+enum { READ_SIZE = 65536, SIGNAL_WAIT_MS = 50, ASK_AGAIN_MS = 100 };
 
 struct slot {
 	pid_t pid; /* 0: free */

@@ -18,7 +18,8 @@
 #include "vzpkg/fleet/apply.h"
 #include "vzpkg/fleet/pressure.h"
 
-enum { JOBS_MOST = 64 };
+/* A package manager is idle for longer than it works if a service is slow to start; each needs some memory. */
+enum { JOBS_MOST = 64, VES_A_CPU = 8 };
 
 struct work {
 	struct fleet *fleet;
@@ -339,7 +340,7 @@ static unsigned allowed(void *data)
 		work->fleet->stopped = true;
 		return 0;
 	}
-	unsigned most = work->fleet->request->jobs ?: governor_ask(&work->governor);
+	unsigned most = work->fleet->request->jobs ?: governor_ask(&work->governor, work->running);
 	if (work->ended < work->canary) {
 		size_t left = work->canary - work->ended;
 		return left < most ? (unsigned)left : most;
@@ -391,7 +392,7 @@ static int run(struct work *work, struct error *err)
 	};
 
 	work->canary = canaries(work);
-	governor_init(&work->governor, cpu_count(), 4 * cpu_count());
+	governor_init(&work->governor, cpu_count(), VES_A_CPU * cpu_count());
 	report_phase(work->fleet->app->report, phase, REPORT_ITEMS, work->count, 70);
 	int ret = workers_run(&job, err);
 	if (ret < 0 && err->kind == ERROR_INTERRUPTED)

@@ -11,12 +11,13 @@
 #include "base/file.h"
 
 enum {
-	INTERVAL_US = 500000,
+	/* Short, since what VEs wait for is: a service that takes a second to start. VEs that were begun together wait together,
+	 * and are spread out by this. */
+	INTERVAL_US = 100000,
 	STAT_SIZE = 512, /* the first line is all that is wanted */
 	FILE_LIMIT = 4096,
-	/* Shares of an interval in which some task waited, percent: with more, one VE fewer. A disk at 60 % leaves the tenants
-	 * room. CPUs count only if they are not idle. */
-	CPU_MOST = 75,
+	/* Shares of an interval in which some task waited, percent: with more, no VE is begun. A disk at 60 % leaves the tenants
+	 * room. */
 	IO_MOST = 60,
 	MEMORY_MOST = 10,
 	/* Shares of an interval in which the CPUs had nothing to do, percent: with less they are full, with more there is room. */
@@ -70,14 +71,13 @@ static uint64_t clock_us(void)
 bool pressure_read(struct pressure *ret)
 {
 	ret->at_us = clock_us();
-	return read_idle(&ret->idle) && read_one("/proc/pressure/cpu", &ret->cpu) &&
-	       read_one("/proc/pressure/io", &ret->io) &&
+	return read_idle(&ret->idle) && read_one("/proc/pressure/io", &ret->io) &&
 	       read_one("/proc/pressure/memory", &ret->memory);
 }
 
-void governor_init(struct governor *governor, unsigned begin, unsigned most)
+void governor_init(struct governor *governor, unsigned cpus, unsigned most)
 {
-	*governor = (struct governor){ .least = 1, .most = most, .now = begin };
+	*governor = (struct governor){ .cpus = cpus, .most = most, .now = cpus };
 	governor->blind = !pressure_read(&governor->last);
 }
 
@@ -86,33 +86,39 @@ static unsigned percent(uint64_t before, uint64_t now, uint64_t interval_us)
 	return interval_us && now > before ? (unsigned)((now - before) * 100 / interval_us) : 0;
 }
 
-void governor_decide(struct governor *governor, const struct pressure *now)
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* Those at work go on, so that fewer than they are means: none is begun before so many have ended. */
+void governor_decide(struct governor *governor, unsigned working, const struct pressure *now)
 {
 	const struct pressure *last = &governor->last;
 	uint64_t interval = now->at_us - last->at_us;
-	unsigned cpu = percent(last->cpu, now->cpu, interval);
 	unsigned io = percent(last->io, now->io, interval);
 	unsigned memory = percent(last->memory, now->memory, interval);
 	unsigned idle = percent(last->idle, now->idle, interval);
 
-	if ((cpu > CPU_MOST && idle < IDLE_LEAST) || io > IO_MOST || memory > MEMORY_MOST) {
-		if (governor->now > governor->least)
-			governor->now--;
-	} else if (idle >= IDLE_SPARE && io < IO_MOST / 2 && memory < MEMORY_MOST / 2) {
-		/* With half of the CPUs idle, half as many more. */
-		governor->now += governor->now * idle / 100 ?: 1;
-		if (governor->now > governor->most)
-			governor->now = governor->most;
-	}
+	if (io > IO_MOST || memory > MEMORY_MOST)
+		governor->now = 1;
+	else if (idle < IDLE_LEAST)
+		governor->now = governor->cpus;
+	else if (idle >= IDLE_SPARE && io < IO_MOST / 2 && memory < MEMORY_MOST / 2)
+		/* One for each CPU that is idle, and for the part of one. */
+		governor->now = working + (governor->cpus * idle + 99) / 100;
+	else
+		governor->now = working;
+	governor->now = least(governor->now ?: 1, governor->most);
 	governor->last = *now;
 }
 
-unsigned governor_ask(struct governor *governor)
+unsigned governor_ask(struct governor *governor, unsigned working)
 {
 	struct pressure now;
 
 	if (!governor->blind && clock_us() - governor->last.at_us >= INTERVAL_US &&
 	    pressure_read(&now))
-		governor_decide(governor, &now);
+		governor_decide(governor, working, &now);
 	return governor->now;
 }

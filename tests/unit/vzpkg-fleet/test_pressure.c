@@ -38,37 +38,45 @@ static void the_kernels_idle_time(void **state)
 	assert_false(pressure_parse_idle(text, 0, &idle));
 }
 
-/* Half a second later, of which the CPUs were idle so many percent, with so many percent of it waited for each. */
-static unsigned after(struct governor *governor, unsigned idle, unsigned cpu, unsigned io,
+/* A tenth of a second later, of which the CPUs were idle so many percent, with so many percent of it waited for each. */
+static unsigned after(struct governor *governor, unsigned working, unsigned idle, unsigned io,
 		      unsigned memory)
 {
 	struct pressure now = governor->last;
-	now.at_us += 500000;
-	now.idle += 5000 * idle;
-	now.cpu += 5000 * cpu;
-	now.io += 5000 * io;
-	now.memory += 5000 * memory;
-	governor_decide(governor, &now);
+	now.at_us += 100000;
+	now.idle += 1000 * idle;
+	now.io += 1000 * io;
+	now.memory += 1000 * memory;
+	governor_decide(governor, working, &now);
 	return governor->now;
 }
 
-static void goes_down_and_up(void **state)
+static void idle_cpus_let_more_begin(void **state)
 {
 	(void)state;
-	struct governor governor = { .least = 1, .most = 9, .now = 4 };
+	struct governor governor = { .cpus = 4, .most = 20, .now = 4 };
 
-	assert_int_equal(after(&governor, 50, 20, 0, 0), 6);
-	assert_int_equal(after(&governor, 90, 0, 0, 0), 9); /* no more than may be */
-	assert_int_equal(after(&governor, 5, 90, 0, 0), 9); /* they wait for each other */
-	assert_int_equal(after(&governor, 0, 90, 0, 0), 8);
-	assert_int_equal(after(&governor, 0, 50, 0, 0), 8);
-	assert_int_equal(after(&governor, 90, 0, 80, 0), 7);
-	assert_int_equal(after(&governor, 90, 0, 0, 20), 6);
-	assert_int_equal(after(&governor, 90, 0, 40, 0), 6);
-	assert_int_equal(after(&governor, 90, 0, 0, 7), 6);
-	governor.now = 1;
-	assert_int_equal(after(&governor, 0, 99, 99, 99), 1); /* the work goes on */
-	assert_int_equal(after(&governor, 20, 50, 10, 1), 2);
+	assert_int_equal(after(&governor, 4, 50, 0, 0), 6);
+	assert_int_equal(after(&governor, 6, 90, 0, 0), 10);
+	assert_int_equal(after(&governor, 10, 10, 0, 0), 11);
+	assert_int_equal(after(&governor, 11, 5, 0, 0),
+			 11); /* one that ends is followed by another */
+	assert_int_equal(after(&governor, 19, 90, 0, 0), 20); /* no more than may be */
+	assert_int_equal(after(&governor, 19, 0, 0, 0),
+			 4); /* none is begun while more are at work */
+	assert_int_equal(after(&governor, 0, 0, 0, 0), 4);
+}
+
+static void pressure_lets_none_begin(void **state)
+{
+	(void)state;
+	struct governor governor = { .cpus = 4, .most = 20, .now = 4 };
+
+	assert_int_equal(after(&governor, 8, 90, 80, 0), 1); /* the work goes on */
+	assert_int_equal(after(&governor, 8, 90, 0, 20), 1);
+	assert_int_equal(after(&governor, 7, 90, 40, 0), 7);
+	assert_int_equal(after(&governor, 7, 90, 0, 7), 7);
+	assert_int_equal(after(&governor, 0, 5, 0, 0), 1);
 }
 
 int main(void)
@@ -76,7 +84,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_kernels_text),
 		cmocka_unit_test(the_kernels_idle_time),
-		cmocka_unit_test(goes_down_and_up),
+		cmocka_unit_test(idle_cpus_let_more_begin),
+		cmocka_unit_test(pressure_lets_none_begin),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
