@@ -25,6 +25,7 @@ struct extra {
 	uint8_t priority;
 	bool essential;
 	char *sha512; /* hexadecimal; NULL: not said */
+	char *source_version; /* NULL: it is the package's */
 };
 
 /* The text on its way to libsolv, which gets the fields that are used: descriptions and the like are the larger part. */
@@ -97,6 +98,12 @@ static void take_extra(struct tap *tap, const char *line, size_t length, const c
 		tap->now.essential = strcasecmp(value, "yes") == 0;
 	else if (is_field(line, length, "SHA512") && !tap->now.sha512)
 		tap->now.sha512 = xstrdup(value);
+	/* "NAME (VERSION)", of which libsolv takes the name. */
+	else if (is_field(line, length, "Source") && !tap->now.source_version) {
+		const char *version = strchr(value, '(');
+		if (version)
+			tap->now.source_version = xstrndup(version + 1, strcspn(version + 1, ")"));
+	}
 }
 
 /* `line` has neither the newline nor blanks at its end. */
@@ -115,7 +122,7 @@ static void look_at(struct tap *tap, const char *line, size_t length)
 	if (line[0] == ' ' || line[0] == '\t') /* goes on with the field */
 		return;
 	tap->wanted = is_used(line, name_length);
-	if (tap->wanted || !colon)
+	if (!colon || (tap->wanted && !is_field(line, name_length, "Source")))
 		return;
 	while (at < length && (line[at] == ' ' || line[at] == '\t'))
 		at++;
@@ -226,14 +233,19 @@ static void add_extras(const struct tap *tap, Repo *repo, Id first)
 			repodata_set_void(data, solvable, essential);
 		if (tap->extras[i].sha512)
 			repodata_set_str(data, solvable, sha512, tap->extras[i].sha512);
+		if (tap->extras[i].source_version)
+			repodata_set_id(data, solvable, SOLVABLE_SOURCEEVR,
+					pool_str2id(pool, tap->extras[i].source_version, 1));
 	}
 	repodata_internalize(data);
 }
 
 static void tap_release(struct tap *tap)
 {
-	for (size_t i = 0; i < tap->count; i++)
+	for (size_t i = 0; i < tap->count; i++) {
 		free(tap->extras[i].sha512);
+		free(tap->extras[i].source_version);
+	}
 	free(tap->extras);
 	free(tap->text);
 }

@@ -77,6 +77,7 @@ int changer_open(struct changer *changer, struct package_pool *pool,
 	index_pool(pool);
 	resolver_init(&changer->resolver, pool, changer->repo);
 	map_init(&changer->locked, pool->pool->nsolvables);
+	map_init(&changer->by_source, pool->pool->nsolvables);
 	queue_init(&changer->scope);
 	queue_init(&changer->chosen);
 	queue_init(&changer->removed);
@@ -91,6 +92,7 @@ void changer_release(struct changer *changer)
 	if (changer->resolver.pool) {
 		resolver_release(&changer->resolver);
 		map_free(&changer->locked);
+		map_free(&changer->by_source);
 		queue_free(&changer->scope);
 		queue_free(&changer->chosen);
 		queue_free(&changer->removed);
@@ -304,10 +306,21 @@ static int solve(struct changer *changer, struct error *err)
 		take_steps(changer, solver);
 		if (!is_rpm(changer))
 			change_prune(changer);
-		ret = check_removed(changer, err);
 	}
 	solver_free(solver);
 	return ret;
+}
+
+static int solve_all(struct changer *changer, struct error *err)
+{
+	do {
+		queue_empty(&changer->chosen);
+		queue_empty(&changer->removed);
+		resolver_favor_closure(&changer->resolver, changer->request->recommends);
+		if (solve(changer, err) < 0)
+			return -1;
+	} while (!is_rpm(changer) && !changer->request->local && change_by_source(changer));
+	return check_removed(changer, err);
 }
 
 static int add_or_update(struct changer *changer, struct error *err)
@@ -323,8 +336,7 @@ static int add_or_update(struct changer *changer, struct error *err)
 		wish_to_update(changer);
 	if (changer->resolver.problems.length)
 		return unsatisfiable(changer, err);
-	resolver_favor_closure(&changer->resolver, changer->request->recommends);
-	return solve(changer, err);
+	return solve_all(changer, err);
 }
 
 static int erase(struct changer *changer, struct error *err)

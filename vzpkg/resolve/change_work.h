@@ -15,6 +15,7 @@ struct changer {
 	const struct installed_package **packages; /* of each solvable of it, from repo->start */
 	struct resolver resolver; /* once the repository is in the pool */
 	Map locked; /* installed solvables that stay as they are */
+	Map by_source; /* those that are updated since others of their source are chosen */
 	Queue scope; /* CHANGE_UPDATE, CHANGE_ERASE: installed solvables that it is about */
 	Queue chosen,
 		removed; /* the result: solvables of repositories, and installed ones that are not there afterwards */
@@ -39,6 +40,10 @@ void change_unneeded(const struct changer *changer, const Map *before, const Map
 
 /* deb: drops from `chosen` what apt would have taken for something that libsolv then decided against: nothing needs it. */
 void change_prune(struct changer *changer);
+
+/* deb: what is built from one source is kept at one version, as apt does it (APT::Get::Upgrade-By-Source-Package): wishes for updates of what is
+ * installed and has a sibling in `chosen`. Returns whether there are new ones, which are to be solved for. */
+bool change_by_source(struct changer *changer);
 
 /* The result as a plan and a difference, and what is to be told besides. */
 int change_build(struct changer *changer, struct plan **ret_plan, struct difference *ret_difference,
