@@ -64,6 +64,7 @@ static const char *const kind_names[ERROR_KINDS] = {
 	[ERROR_ADDRESS] = "address",
 	[ERROR_ADDRESS_USED] = "address-used",
 	[ERROR_NETWORK] = "network",
+	[ERROR_VETH] = "veth",
 	[ERROR_GUEST] = "guest",
 	[ERROR_NO_BUILD] = "no-build",
 	[ERROR_VALUE] = "value",

@@ -76,6 +76,7 @@ enum error_kind {
 	ERROR_ADDRESS, /* no IP address that a VE can have */
 	ERROR_ADDRESS_USED,
 	ERROR_NETWORK, /* its network device, addresses or routes cannot be set */
+	ERROR_VETH, /* an interface of it that is bridged cannot be made or changed */
 	ERROR_GUEST, /* its own configuration files cannot be written */
 	ERROR_NO_BUILD, /* the template has no cache, and none may be built */
 	ERROR_VALUE, /* an option's value is not one */

@@ -9,7 +9,7 @@
 #include "runtime/config/parameter.h"
 #include "runtime/life/life.h"
 
-static struct strvec ip_add, ip_del, nameservers, searchdomains;
+static struct strvec ip_add, ip_del, nameservers, searchdomains, netif_add, netif_del, ifname;
 static const char *hostname, *name, *sample, *userpasswd, *diskspace, *diskinodes;
 static bool save, reset_ub;
 
@@ -26,9 +26,31 @@ static const struct {
 	{ "STOP_TIMEOUT", "--stop-timeout", &stop_timeout },
 };
 
+/* Settings of the interface that --ifname names, by their keys in NETIF. */
+static const char *mac, *host_ifname, *host_mac, *bridge, *mac_filter;
+static const struct {
+	const char *key;
+	const char **value;
+} netif_settings[] = {
+	{ "mac", &mac },       { "host_ifname", &host_ifname }, { "host_mac", &host_mac },
+	{ "bridge", &bridge }, { "mac_filter", &mac_filter },
+};
+
 static const struct option_row own_options[] = {
 	{ "ipadd", 0, OPTION_LIST, &ip_add, "ADDRESS", "give it an IP address; may be repeated" },
 	{ "ipdel", 0, OPTION_LIST, &ip_del, "ADDRESS|all", "take one or all away" },
+	{ "netif_add", 0, OPTION_LIST, &netif_add, "INTERFACE",
+	  "NAME[,MAC,HOST_IFNAME,HOST_MAC,BRIDGE]: give it one; may be repeated" },
+	{ "netif_del", 0, OPTION_LIST, &netif_del, "NAME|all", "take one or all away" },
+	{ "ifname", 0, OPTION_LIST, &ifname, "NAME", "change this interface of it, by …" },
+	{ "mac", 0, OPTION_STRING, &mac, "MAC",
+	  "… its MAC address in the VE; \"\": one is made up" },
+	{ "host_ifname", 0, OPTION_STRING, &host_ifname, "NAME", "… its name on the host" },
+	{ "host_mac", 0, OPTION_STRING, &host_mac, "MAC", "… its MAC address on the host" },
+	{ "bridge", 0, OPTION_STRING, &bridge, "NAME",
+	  "… the bridge that it is a port of; \"\": none" },
+	{ "mac_filter", 0, OPTION_STRING, &mac_filter, "on|off",
+	  "… whether frames with another sender than its MAC address are dropped" },
 	{ "nameserver", 0, OPTION_LIST, &nameservers, "ADDRESS",
 	  "its name servers, or \"inherit\"; may be repeated" },
 	{ "searchdomain", 0, OPTION_LIST, &searchdomains, "DOMAIN",
@@ -87,6 +109,23 @@ static int take_kept(struct conf *ret, struct error *err)
 	return 0;
 }
 
+static int take_interface(struct conf *ret, struct error *err)
+{
+	for (size_t i = 0; i < sizeof(netif_settings) / sizeof(*netif_settings); i++)
+		if (*netif_settings[i].value)
+			conf_set(ret, netif_settings[i].key, *netif_settings[i].value);
+	if (ifname.count > 1) {
+		error_set(err, ERROR_USAGE, "--ifname is given twice");
+		return error_hint(err, "change one interface at a time");
+	}
+	if (ifname.count && !ret->count) {
+		error_set(err, ERROR_USAGE, "what to change of the interface %s is not given",
+			  ifname.items[0]);
+		return error_hint(err, "--bridge, --mac, --host_ifname, --host_mac, --mac_filter");
+	}
+	return 0;
+}
+
 static int prepare(const struct strvec *operands, struct error *err)
 {
 	(void)operands;
@@ -125,14 +164,20 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 {
 	AUTO(strvec_release) struct strvec add = STRVEC_INIT, del = STRVEC_INIT;
 	AUTO(strvec_release) struct strvec servers = STRVEC_INIT, domains = STRVEC_INIT;
-	AUTO(conf_release) struct conf settings = CONF_INIT, resources = CONF_INIT;
+	AUTO(conf_release)
+	struct conf settings = CONF_INIT, resources = CONF_INIT, interface = CONF_INIT;
 	const struct life life = command_life(vzctl, ctid);
 	(void)operands;
-	if (take_kept(&settings, err) < 0 || set_resource_take(&resources, err) < 0)
+	if (take_kept(&settings, err) < 0 || set_resource_take(&resources, err) < 0 ||
+	    take_interface(&interface, err) < 0)
 		return -1;
 	const struct life_set set = {
 		.ip_add = split(&ip_add, &add),
 		.ip_del = split(&ip_del, &del),
+		.netif_add = netif_add.count ? &netif_add : NULL,
+		.netif_del = netif_del.count ? &netif_del : NULL,
+		.ifname = ifname.count ? ifname.items[0] : NULL,
+		.netif_settings = &interface,
 		.nameservers = split(&nameservers, &servers),
 		.searchdomains = split(&searchdomains, &domains),
 		.hostname = hostname,
@@ -145,9 +190,10 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.reset_resources = reset_ub,
 		.save = save,
 	};
-	bool settings_given = set.ip_add || set.ip_del || set.nameservers || set.searchdomains ||
-			      hostname || name || diskspace || diskinodes || sample ||
-			      settings.count || resources.count || reset_ub;
+	bool settings_given = set.ip_add || set.ip_del || set.netif_add || set.netif_del ||
+			      interface.count || set.nameservers || set.searchdomains || hostname ||
+			      name || diskspace || diskinodes || sample || settings.count ||
+			      resources.count || reset_ub;
 	if (!settings_given && !userpasswd) {
 		error_set(err, ERROR_USAGE, "nothing to set is given");
 		return error_hint(err, "\"vzctl set --help\" shows what there is");

@@ -17,6 +17,7 @@
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_disk.h"
 #include "runtime/net/address.h"
+#include "runtime/net/netif.h"
 
 enum {
 	HOSTNAME_LENGTH_MAX = 64,
@@ -146,6 +147,15 @@ static bool are_addresses(const struct parameter *parameter, const char *value)
 	return !*value || are(is_address, value);
 }
 
+static bool are_interfaces(const struct parameter *parameter, const char *value)
+{
+	struct netifs netifs;
+	(void)parameter;
+	bool good = netifs_parse(value, &netifs, NULL) == 0;
+	netifs_release(&netifs);
+	return good;
+}
+
 static bool is_layout(const struct parameter *parameter, const char *value)
 {
 	enum ve_layout layout;
@@ -255,6 +265,7 @@ static const struct parameter parameters[] = {
 	{ "HOSTNAME", is_hostname, "labels of letters, digits and \"-\" with dots between",
 	  .own = true },
 	{ "IP_ADDRESS", are_addresses, "IP addresses", .own = true },
+	{ "NETIF", are_interfaces, NETIFS_FORM, .own = true },
 	{ "OSTEMPLATE", TEXT, .own = true },
 	{ "TEMPLATES", TEXT, .own = true },
 	{ "VE_PRIVATE", PATH, .own = true },

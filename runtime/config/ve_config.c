@@ -114,6 +114,16 @@ static int get_addresses(const struct host_config *host, struct ve_config *confi
 	return 0;
 }
 
+static int get_interfaces(const struct host_config *host, struct ve_config *config,
+			  struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	if (netifs_parse(conf_get_default(&config->conf, "NETIF", ""), &config->netifs, &why) < 0)
+		return mistake(host, config, "NETIF", why.message, err);
+	netifs_complete(&config->netifs, config->ctid, host->ve_confdir);
+	return 0;
+}
+
 /* resolv.conf(5) */
 static void inherit(const char *keyword, struct strvec *words)
 {
@@ -204,7 +214,7 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 	    get_folder(host, config, "VE_PRIVATE", host->ve_private, &config->private_area, err) <
 		    0 ||
 	    get_folder(host, config, "VE_ROOT", host->ve_root, &config->root, err) < 0 ||
-	    get_addresses(host, config, err) < 0 ||
+	    get_addresses(host, config, err) < 0 || get_interfaces(host, config, err) < 0 ||
 	    get_bool(host, config, "ONBOOT", &config->onboot, err) < 0 ||
 	    get_bool(host, config, "DISABLED", &config->disabled, err) < 0 ||
 	    get_bool(host, config, "BUNDLED_INIT", &config->bundled_init, err) < 0 ||
@@ -271,6 +281,7 @@ void ve_config_release(struct ve_config *config)
 	free(config->private_area);
 	free(config->root);
 	free(config->addresses);
+	netifs_release(&config->netifs);
 	strvec_release(&config->nameservers);
 	strvec_release(&config->searchdomains);
 	*config = VE_CONFIG_INIT;

@@ -12,6 +12,7 @@
 #include "base/host.h"
 #include "base/strvec.h"
 #include "runtime/net/address.h"
+#include "runtime/net/netif.h"
 
 enum ve_layout {
 	VE_LAYOUT_OVERLAY, /* upper and work over a layer that is shared */
@@ -27,6 +28,7 @@ struct ve_config {
 	char *private_area, *root; /* absolute; $VEID is expanded */
 	struct address *addresses;
 	size_t address_count;
+	struct netifs netifs; /* complete */
 	struct strvec nameservers, searchdomains; /* NAMESERVER="inherit": the host's */
 	bool nameservers_set, searchdomains_set;
 	bool onboot, disabled;

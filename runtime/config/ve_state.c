@@ -115,6 +115,7 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 	strvec_split(&ret->groups, conf_get_default(&conf, "GROUPS", ""));
 	ret->resources = xstrdup_or_null(conf_get(&conf, "RESOURCES"));
 	ret->device = xstrdup_or_null(conf_get(&conf, "DEVICE"));
+	ret->netifs = xstrdup_or_null(conf_get(&conf, "NETIF"));
 	ret->private_area = xstrdup_or_null(conf_get(&conf, "PRIVATE"));
 	ret->frozen = get_number(&conf, "FROZEN");
 	return 0;
@@ -152,6 +153,8 @@ static void render(const struct ve_state *state, struct strbuf *text)
 		add_text(text, "RESOURCES", state->resources);
 	if (state->device)
 		strbuf_addf(text, "DEVICE=%s\n", state->device);
+	if (state->netifs)
+		add_text(text, "NETIF", state->netifs);
 	if (state->private_area)
 		add_text(text, "PRIVATE", state->private_area);
 	add_number(text, "FROZEN", state->frozen);
@@ -202,6 +205,7 @@ void ve_state_release(struct ve_state *state)
 	strvec_release(&state->groups);
 	free(state->resources);
 	free(state->device);
+	free(state->netifs);
 	free(state->private_area);
 	*state = VE_STATE_INIT;
 }

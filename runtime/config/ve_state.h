@@ -41,6 +41,7 @@ struct ve_state {
 	struct strvec groups; /* control groups to be removed: absolute folders */
 	char *resources; /* limits that hold, resource/resources.h; NULL: none are known */
 	char *device; /* of venet on the host; NULL: none */
+	char *netifs; /* bridged interfaces that are there, net/netif.h; NULL: none */
 	char *private_area; /* being created or destroyed */
 	bool frozen; /* for as long as it takes to copy its files */
 };

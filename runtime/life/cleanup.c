@@ -19,8 +19,9 @@
 #include "runtime/ids.h"
 #include "runtime/life/action.h"
 #include "runtime/life/frozen.h"
+#include "runtime/life/interfaces.h"
 #include "runtime/life/monitor.h"
-#include "runtime/net/venet.h"
+#include "runtime/net/link.h"
 
 static void kill_init(const struct ve_state *state)
 {
@@ -67,8 +68,9 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report
 		cgroup_remove_folders(&state->groups);
 		cgroup_tidy(MONITOR_GROUP);
 	}
-	/* It is gone with the VE's network namespace, only not at once. */
-	if (state->this_boot && state->device && venet_remove(state->device, err) < 0)
+	/* They are gone with the VE's network namespace, only not at once. */
+	if (state->this_boot && ((state->device && link_remove(state->device, err) < 0) ||
+				 interfaces_remove(state, err) < 0))
 		return -1;
 	run_scripts(host, ctid, report, state, &script);
 	free_ids(host, ctid, state);

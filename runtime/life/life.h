@@ -68,6 +68,11 @@ int life_umount(const struct life *life, struct error *err);
 /* NULL: not given. */
 struct life_set {
 	const struct strvec *ip_add, *ip_del; /* "all" deletes all; deleting comes first */
+	const struct strvec *netif_add,
+		*netif_del; /* as OpenVZ's; "all" deletes all; deleting comes first */
+	const char *
+		ifname; /* whose settings these are, by the keys of net/netif.h; one of "" is made up */
+	const struct conf *netif_settings; /* never NULL */
 	const struct strvec *nameservers, *searchdomains; /* instead of those before */
 	const char *hostname, *name;
 	const char *diskspace, *diskinodes;

@@ -35,13 +35,19 @@ static char *device_name(unsigned ctid, int try)
 	return try ? xasprintf("vz%u.%d", ctid, try) : xasprintf("vz%u", ctid);
 }
 
+int network_namespace(const struct ve_state *state, struct error *err)
+{
+	autofree char *path = xasprintf("/proc/%d/ns/net", state->init.pid);
+	int netns = open(path, O_RDONLY | O_CLOEXEC);
+	return netns < 0 ? error_errno(err, errno, "opening %s", path) : netns;
+}
+
 static int create(const struct host_config *host, unsigned ctid, struct ve_state *state,
 		  struct error *err)
 {
-	autofree char *path = xasprintf("/proc/%d/ns/net", state->init.pid);
-	autoclose int netns = open(path, O_RDONLY | O_CLOEXEC);
+	autoclose int netns = network_namespace(state, err);
 	if (netns < 0)
-		return error_errno(err, errno, "opening %s", path);
+		return -1;
 	for (int try = 0; try < NAME_TRIES; try++) {
 		AUTO(error_clear) struct error why = ERROR_INIT;
 		free(state->device);

@@ -12,6 +12,9 @@
 int network_attach(const struct host_config *host, const struct ve_config *config,
 		   struct ve_state *state, struct report *report, struct error *err);
 
+/* A descriptor of the network namespace of a VE whose init is there. */
+int network_namespace(const struct ve_state *state, struct error *err);
+
 /* In the VE, as its root: lo, and venet0 if there are addresses. */
 int network_configure_inside(const struct ve_config *config, struct error *err);
 

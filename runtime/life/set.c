@@ -11,6 +11,7 @@
 #include "runtime/config/ctid.h"
 #include "runtime/config/parameter.h"
 #include "runtime/life/cleanup.h"
+#include "runtime/life/interfaces.h"
 #include "runtime/life/life.h"
 #include "runtime/life/limits.h"
 #include "runtime/life/monitor.h"
@@ -168,6 +169,7 @@ static int plan(const struct life *life, const struct life_set *set, struct ve_c
 		return error_wrap(err, "applying the sample \"%s\"", set->sample);
 	}
 	if (take_addresses(life, set, config, changes, err) < 0 ||
+	    interfaces_plan(life, set, config, changes, err) < 0 ||
 	    take_words(changes, "NAMESERVER", "--nameserver", set->nameservers, err) < 0 ||
 	    take_words(changes, "SEARCHDOMAIN", "--searchdomain", set->searchdomains, err) < 0 ||
 	    (set->hostname && take(changes, "HOSTNAME", "--hostname", set->hostname, err) < 0) ||
@@ -223,6 +225,9 @@ static int apply(const struct life *life, const struct life_set *set, const stru
 	if ((limits_are_in(changes) || set->reset_resources) &&
 	    limits_change(life, held, changes, set->reset_resources, err) < 0)
 		return -1;
+	if (conf_get(changes, "NETIF") &&
+	    interfaces_attach(life->host, &held->config, &held->state, life->report, err) < 0)
+		return -1;
 	if (!is_inside(set, changes))
 		return 0;
 	if (applying.network &&
@@ -254,7 +259,8 @@ static int save(const struct life *life, const struct conf *changes, struct erro
 /* Whether there is something to be done in a VE that runs. */
 static bool is_live(const struct life_set *set, const struct conf *changes)
 {
-	return is_inside(set, changes) || limits_are_in(changes) || set->reset_resources;
+	return is_inside(set, changes) || conf_get(changes, "NETIF") || limits_are_in(changes) ||
+	       set->reset_resources;
 }
 
 static void warn_unsaved(const struct life *life, bool running, bool live)
@@ -278,6 +284,9 @@ static int set_held(const struct life *life, const struct life_set *set, struct 
 		return -1;
 	if (!running && set->ip_add &&
 	    network_check_free(held->config.addresses, held->config.address_count, NULL, err) < 0)
+		return -1;
+	if (!running && conf_get(&changes, "NETIF") &&
+	    interfaces_check(&held->config, life->report, err) < 0)
 		return -1;
 	if (!running && limits_check(&changes, err) < 0)
 		return -1;

@@ -10,6 +10,7 @@
 #include "runtime/confine.h"
 #include "runtime/ids.h"
 #include "runtime/life/cleanup.h"
+#include "runtime/life/interfaces.h"
 #include "runtime/life/launch.h"
 #include "runtime/life/life.h"
 #include "runtime/life/limits.h"
@@ -114,7 +115,8 @@ static int begin(const struct life *life, struct held *held, struct start *start
 /* RUNNING is said before it is true: if this process dies in between, init either ends, which is seen, or runs. */
 static int go(const struct life *life, struct held *held, struct start *start, struct error *err)
 {
-	if (network_attach(life->host, &held->config, &held->state, life->report, err) < 0)
+	if (network_attach(life->host, &held->config, &held->state, life->report, err) < 0 ||
+	    interfaces_attach(life->host, &held->config, &held->state, life->report, err) < 0)
 		return -1;
 	held->state.phase = VE_RUNNING;
 	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0 ||

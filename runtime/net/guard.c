@@ -7,6 +7,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -146,12 +147,25 @@ static int add_qdisc(int socket, int device, struct error *err)
 	return error_hint(err, "CONFIG_NET_SCH_INGRESS (sch_ingress) is needed");
 }
 
-int guard_set(int socket, int device, const struct address *addresses, size_t count,
-	      struct error *err)
+/* An Ethernet frame: to, from, type. 14 bytes of one are there in any case. */
+static void assemble_mac(struct program *program, const uint8_t mac[LINK_MAC_SIZE])
+{
+	uint32_t first;
+	uint16_t second;
+	memcpy(&first, mac, sizeof(first));
+	memcpy(&second, mac + sizeof(first), sizeof(second));
+	add(program, BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0);
+	load(program, BPF_W, ETH_ALEN);
+	unless_equal(program, ntohl(first), 4);
+	load(program, BPF_H, ETH_ALEN + (int)sizeof(first));
+	unless_equal(program, ntohs(second), 2);
+	leave(program, TC_ACT_OK);
+	leave(program, TC_ACT_SHOT);
+}
+
+static void begin_filter(struct netlink_request *request, uint16_t type, uint16_t flags, int device)
 {
 	enum { PRIORITY = 1, HANDLE = 1 };
-	struct program program = { 0 };
-	struct netlink_request request;
 	struct tcmsg body = {
 		.tcm_family = AF_UNSPEC,
 		.tcm_ifindex = device,
@@ -159,15 +173,19 @@ int guard_set(int socket, int device, const struct address *addresses, size_t co
 		.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
 		.tcm_info = TC_H_MAKE(PRIORITY << 16, htons(ETH_P_ALL)),
 	};
-	if (add_qdisc(socket, device, err) < 0)
-		return -1;
-	assemble(&program, addresses, count);
-	autoclose int fd = load_program(&program, err);
-	free(program.items);
+	netlink_begin(request, type, flags, &body, sizeof(body));
+	netlink_add_text(request, TCA_KIND, "bpf");
+}
+
+/* Takes the program. */
+static int attach(int socket, int device, struct program *program, struct error *err)
+{
+	struct netlink_request request;
+	autoclose int fd = add_qdisc(socket, device, err) < 0 ? -1 : load_program(program, err);
+	free(program->items);
 	if (fd < 0)
 		return -1;
-	netlink_begin(&request, RTM_NEWTFILTER, NLM_F_CREATE, &body, sizeof(body));
-	netlink_add_text(&request, TCA_KIND, "bpf");
+	begin_filter(&request, RTM_NEWTFILTER, NLM_F_CREATE, device);
 	struct nlattr *options = netlink_nest(&request, TCA_OPTIONS);
 	netlink_add_u32(&request, TCA_BPF_FD, (uint32_t)fd);
 	netlink_add_text(&request, TCA_BPF_NAME, "vz_guard");
@@ -179,4 +197,28 @@ int guard_set(int socket, int device, const struct address *addresses, size_t co
 	error_set(err, ERROR_CONTAINER, "the VE's packets cannot be filtered: %s",
 		  strerror(failed));
 	return error_hint(err, "CONFIG_NET_CLS_BPF (cls_bpf) is needed");
+}
+
+int guard_set(int socket, int device, const struct address *addresses, size_t count,
+	      struct error *err)
+{
+	struct program program = { 0 };
+	assemble(&program, addresses, count);
+	return attach(socket, device, &program, err);
+}
+
+int guard_set_mac(int socket, int device, const uint8_t *mac, struct error *err)
+{
+	struct program program = { 0 };
+	struct netlink_request request;
+	if (mac) {
+		assemble_mac(&program, mac);
+		return attach(socket, device, &program, err);
+	}
+	begin_filter(&request, RTM_DELTFILTER, 0, device);
+	int failed = netlink_ask(socket, &request);
+	/* Without a qdisc the kernel says EINVAL. */
+	return failed && failed != ENOENT && failed != EINVAL
+		       ? error_errno(err, failed, "letting all frames of the VE pass")
+		       : 0;
 }

@@ -123,19 +123,26 @@ int netlink_dump(int socket, struct netlink_request *request,
 	}
 }
 
-const void *netlink_find(const struct nlmsghdr *message, size_t body, uint16_t type, size_t *size)
+const void *netlink_find_in(const void *bytes, size_t length, uint16_t type, size_t *size)
 {
-	size_t at = NLMSG_ALIGN(NLMSG_LENGTH(body));
-	while (at + NLA_HDRLEN <= message->nlmsg_len) {
+	for (size_t at = 0; at + NLA_HDRLEN <= length;) {
 		struct nlattr attribute;
-		memcpy(&attribute, (const char *)message + at, sizeof(attribute));
-		if (attribute.nla_len < NLA_HDRLEN || at + attribute.nla_len > message->nlmsg_len)
+		memcpy(&attribute, (const char *)bytes + at, sizeof(attribute));
+		if (attribute.nla_len < NLA_HDRLEN || at + attribute.nla_len > length)
 			return NULL;
 		if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
 			*size = attribute.nla_len - NLA_HDRLEN;
-			return (const char *)message + at + NLA_HDRLEN;
+			return (const char *)bytes + at + NLA_HDRLEN;
 		}
 		at += NLA_ALIGN(attribute.nla_len);
 	}
 	return NULL;
+}
+
+const void *netlink_find(const struct nlmsghdr *message, size_t body, uint16_t type, size_t *size)
+{
+	size_t at = NLMSG_ALIGN(NLMSG_LENGTH(body));
+	if (at > message->nlmsg_len)
+		return NULL;
+	return netlink_find_in((const char *)message + at, message->nlmsg_len - at, type, size);
 }

@@ -43,3 +43,6 @@ int netlink_dump(int socket, struct netlink_request *request,
 
 /* The attribute's value in a message, or NULL. `body` is the size of what is between header and attributes. */
 const void *netlink_find(const struct nlmsghdr *message, size_t body, uint16_t type, size_t *size);
+
+/* The same in an attribute that holds others: `bytes` are `length` bytes. */
+const void *netlink_find_in(const void *bytes, size_t length, uint16_t type, size_t *size);

@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_addr.h>
-#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/veth.h>
 #include <net/if.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,11 +15,10 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "runtime/net/guard.h"
+#include "runtime/net/link.h"
 #include "runtime/net/netlink.h"
 
 #define INSIDE "venet0"
-
-enum { MAC = 6 };
 
 static int failed(int number, struct error *err, const char *what, const char *name)
 {
@@ -40,12 +37,6 @@ static uint8_t whole_prefix(int family)
 
 /* ---- settings of the host for one device ----------------------------------------------------------------- */
 
-static bool write_setting(const char *path, const char *value)
-{
-	autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-}
-
 static const struct {
 	int family;
 	const char *name, *value;
@@ -61,114 +52,42 @@ static const struct {
 
 static int set_settings(const char *name, struct error *err)
 {
-	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++) {
-		/* "/" in place of "." is what /proc wants; the name may have one of its own. */
-		autofree char *path = xasprintf("/proc/sys/net/ipv%d/conf/%s/%s",
-						settings[i].family, name, settings[i].name);
-		if (!write_setting(path, settings[i].value) && settings[i].needed)
-			return error_set(err, ERROR_NETWORK, "setting %s to %s: %s", path,
-					 settings[i].value, strerror(errno));
-	}
+	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
+		if (!link_set_setting(settings[i].family, name, settings[i].name,
+				      settings[i].value) &&
+		    settings[i].needed)
+			return error_set(err, ERROR_NETWORK, "setting %s of %s to %s: %s",
+					 settings[i].name, name, settings[i].value,
+					 strerror(errno));
 	return 0;
 }
 
 /* ---- the pair ------------------------------------------------------------------------------------------------ */
 
 /* Locally administered, not multicast (IEEE 802). */
-static int random_mac(uint8_t mac[MAC], struct error *err)
+static int random_mac(uint8_t mac[LINK_MAC_SIZE], struct error *err)
 {
-	if (getrandom(mac, MAC, 0) != MAC)
+	if (getrandom(mac, LINK_MAC_SIZE, 0) != LINK_MAC_SIZE)
 		return error_errno(err, errno, "getting random bytes");
 	mac[0] = (uint8_t)((mac[0] & 0xfe) | 0x02);
 	return 0;
 }
 
-static void add_no_link_local(struct netlink_request *request)
-{
-	uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
-	struct nlattr *spec = netlink_nest(request, IFLA_AF_SPEC);
-	struct nlattr *inet6 = netlink_nest(request, AF_INET6);
-	netlink_add(request, IFLA_INET6_ADDR_GEN_MODE, &mode, sizeof(mode));
-	netlink_nest_end(request, inet6);
-	netlink_nest_end(request, spec);
-}
-
-/* Both ends have one MAC and no ARP: without it the kernel writes its own MAC as the destination. IFF_UP must
- * not be asked for yet. */
-static void build_pair(struct netlink_request *request, const char *name, int netns,
-		       const uint8_t mac[MAC])
-{
-	struct ifinfomsg ends = { .ifi_flags = IFF_NOARP, .ifi_change = IFF_NOARP };
-	netlink_begin(request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &ends, sizeof(ends));
-	netlink_add_text(request, IFLA_IFNAME, name);
-	netlink_add(request, IFLA_ADDRESS, mac, MAC);
-	struct nlattr *info = netlink_nest(request, IFLA_LINKINFO);
-	netlink_add_text(request, IFLA_INFO_KIND, "veth");
-	struct nlattr *data = netlink_nest(request, IFLA_INFO_DATA);
-	struct nlattr *peer = netlink_nest(request, VETH_INFO_PEER);
-	/* The header of the other end stands in front of its attributes. */
-	memcpy(request->bytes + request->header.nlmsg_len, &ends, sizeof(ends));
-	request->header.nlmsg_len += (uint32_t)NLMSG_ALIGN(sizeof(ends));
-	netlink_add_text(request, IFLA_IFNAME, INSIDE);
-	netlink_add(request, IFLA_ADDRESS, mac, MAC);
-	netlink_add_u32(request, IFLA_NET_NS_FD, (uint32_t)netns);
-	netlink_nest_end(request, peer);
-	netlink_nest_end(request, data);
-	netlink_nest_end(request, info);
-}
-
-/* Also sets that the kernel gives it no fe80:: address, which nobody would use. */
-static int bring_up(int socket, const char *name, struct error *err)
-{
-	struct netlink_request request;
-	struct ifinfomsg body = {
-		.ifi_index = (int)if_nametoindex(name),
-		.ifi_flags = IFF_UP,
-		.ifi_change = IFF_UP,
-	};
-	netlink_begin(&request, RTM_NEWLINK, 0, &body, sizeof(body));
-	add_no_link_local(&request);
-	int number = netlink_ask(socket, &request);
-	if (!number)
-		return 0;
-	/* A host without IPv6 knows no such mode. */
-	netlink_begin(&request, RTM_NEWLINK, 0, &body, sizeof(body));
-	number = netlink_ask(socket, &request);
-	return number ? failed(number, err, "bringing up", name) : 0;
-}
-
+/* Both ends have one MAC and no ARP: without it the kernel writes its own MAC as the destination. */
 int venet_create(const char *name, int netns, struct error *err)
 {
-	struct netlink_request request;
-	uint8_t mac[MAC];
+	uint8_t mac[LINK_MAC_SIZE];
+	const struct link_end here = { name, mac }, there = { INSIDE, mac };
 	autoclose int socket = netlink_open(err);
-	if (socket < 0 || random_mac(mac, err) < 0)
+	if (socket < 0 || random_mac(mac, err) < 0 ||
+	    link_create_pair(socket, &here, &there, netns, IFF_NOARP, err) < 0)
 		return -1;
-	build_pair(&request, name, netns, mac);
-	int number = netlink_ask(socket, &request);
-	if (number == EEXIST)
-		return error_set(err, ERROR_EXISTS, "there is a device %s already", name);
-	if (number)
-		return failed(number, err, "creating the VE's device", name);
 	/* Guarded before it is up, so that no packet passes in between. */
 	if (guard_set(socket, (int)if_nametoindex(name), NULL, 0, err) == 0 &&
-	    set_settings(name, err) == 0 && bring_up(socket, name, err) == 0)
+	    set_settings(name, err) == 0 && link_up(socket, name, false, err) == 0)
 		return 0;
-	venet_remove(name, NULL);
+	link_remove(name, NULL);
 	return -1;
-}
-
-int venet_remove(const char *name, struct error *err)
-{
-	struct netlink_request request;
-	struct ifinfomsg body = { 0 };
-	autoclose int socket = netlink_open(err);
-	if (socket < 0)
-		return -1;
-	netlink_begin(&request, RTM_DELLINK, 0, &body, sizeof(body));
-	netlink_add_text(&request, IFLA_IFNAME, name);
-	int number = netlink_ask(socket, &request);
-	return number && number != ENODEV ? failed(number, err, "removing", name) : 0;
 }
 
 /* ---- routes and addresses -------------------------------------------------------------------------------------- */
@@ -370,11 +289,11 @@ int venet_configure_inside(const struct address *addresses, size_t count, struct
 {
 	autoclose int socket = netlink_open(err);
 	int device = (int)if_nametoindex(INSIDE);
-	if (socket < 0 || bring_up(socket, "lo", err) < 0)
+	if (socket < 0 || link_up(socket, "lo", false, err) < 0)
 		return -1;
 	if (!device)
 		return count ? error_set(err, ERROR_NETWORK, "the VE has no device " INSIDE) : 0;
-	if (bring_up(socket, INSIDE, err) < 0 ||
+	if (link_up(socket, INSIDE, false, err) < 0 ||
 	    set_addresses(socket, device, addresses, count, err) < 0 ||
 	    set_default(socket, AF_INET, device, addresses, count, err) < 0)
 		return -1;

@@ -5,7 +5,7 @@
  *
  * The host lets nothing out of the VE's device but packets from the VE's own addresses, IPv4 and IPv6
  * (a classifier on that device, and rp_filter), and forwards between VEs. Everything set on the host is set on
- * the VE's own device, so all of it goes when the device goes, which is when the VE's network
+ * the VE's own device, so all of it goes when the device goes (link_remove()), which is when the VE's network
  * namespace goes. The host's other devices, routes, rules and firewall are not touched.
  *
  * All functions need CAP_NET_ADMIN; errors are ERROR_SYSTEM unless said otherwise.
@@ -18,8 +18,6 @@
 #include "base/error.h"
 #include "runtime/net/address.h"
 
-enum { VENET_NAME_SIZE = 16 };
-
 /* Creates the pair: `name` here (ERROR_EXISTS if there is such a device), "venet0" in the network namespace
  * `netns`; the host's end is up and guarded (nothing passes before venet_allow()). */
 int venet_create(const char *name, int netns, struct error *err);
@@ -27,9 +25,6 @@ int venet_create(const char *name, int netns, struct error *err);
 /* Sets which addresses may come out of it (replacing those before), adds the host routes that are missing
  * and removes those of addresses that are not in the list. */
 int venet_allow(const char *name, const struct address *addresses, size_t count, struct error *err);
-
-/* Removes the pair, from the host's side. A missing one is success. */
-int venet_remove(const char *name, struct error *err);
 
 /* To be called by a process in the VE's network namespace, as its root: brings lo and venet0 up, gives
  * venet0 exactly these addresses (/32, /128), default routes for the families that are there, with the first
