@@ -116,6 +116,7 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 	ret->resources = xstrdup_or_null(conf_get(&conf, "RESOURCES"));
 	ret->device = xstrdup_or_null(conf_get(&conf, "DEVICE"));
 	ret->netifs = xstrdup_or_null(conf_get(&conf, "NETIF"));
+	strvec_split(&ret->neighbours, conf_get_default(&conf, "NEIGHBOURS", ""));
 	ret->private_area = xstrdup_or_null(conf_get(&conf, "PRIVATE"));
 	ret->frozen = get_number(&conf, "FROZEN");
 	return 0;
@@ -136,6 +137,17 @@ static void add_number(struct strbuf *text, const char *key, uint64_t value)
 		strbuf_addf(text, "%s=%" PRIu64 "\n", key, value);
 }
 
+/* Words that hold neither blanks nor quotes. */
+static void add_words(struct strbuf *text, const char *key, const struct strvec *words)
+{
+	if (!words->count)
+		return;
+	strbuf_addf(text, "%s='", key);
+	for (size_t i = 0; i < words->count; i++)
+		strbuf_addf(text, "%s%s", i ? " " : "", words->items[i]);
+	strbuf_adds(text, "'\n");
+}
+
 static void render(const struct ve_state *state, struct strbuf *text)
 {
 	autofree char *boot = boot_id();
@@ -145,16 +157,14 @@ static void render(const struct ve_state *state, struct strbuf *text)
 	add_number(text, "MONITOR", (uint64_t)state->monitor.pid);
 	add_number(text, "MONITOR_START", state->monitor.start);
 	add_number(text, "IDS", state->ids_base);
-	for (size_t i = 0; i < state->groups.count; i++)
-		strbuf_addf(text, "%s%s", i ? " " : "GROUPS='", state->groups.items[i]);
-	if (state->groups.count)
-		strbuf_adds(text, "'\n");
+	add_words(text, "GROUPS", &state->groups);
 	if (state->resources)
 		add_text(text, "RESOURCES", state->resources);
 	if (state->device)
 		strbuf_addf(text, "DEVICE=%s\n", state->device);
 	if (state->netifs)
 		add_text(text, "NETIF", state->netifs);
+	add_words(text, "NEIGHBOURS", &state->neighbours);
 	if (state->private_area)
 		add_text(text, "PRIVATE", state->private_area);
 	add_number(text, "FROZEN", state->frozen);
@@ -206,6 +216,7 @@ void ve_state_release(struct ve_state *state)
 	free(state->resources);
 	free(state->device);
 	free(state->netifs);
+	strvec_release(&state->neighbours);
 	free(state->private_area);
 	*state = VE_STATE_INIT;
 }

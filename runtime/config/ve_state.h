@@ -42,11 +42,12 @@ struct ve_state {
 	char *resources; /* limits that hold, resource/resources.h; NULL: none are known */
 	char *device; /* of venet on the host; NULL: none */
 	char *netifs; /* bridged interfaces that are there, net/netif.h; NULL: none */
+	struct strvec neighbours; /* entries on the host's devices, net/neighbour.h */
 	char *private_area; /* being created or destroyed */
 	bool frozen; /* for as long as it takes to copy its files */
 };
 
-#define VE_STATE_INIT ((struct ve_state){ .groups = STRVEC_INIT })
+#define VE_STATE_INIT ((struct ve_state){ .groups = STRVEC_INIT, .neighbours = STRVEC_INIT })
 
 /* No file is VE_STOPPED. A file that cannot be understood is ERROR_PARSE. */
 int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state *ret,

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "runtime/guest/guest.h"
+#include "runtime/life/neighbours.h"
 #include "runtime/namespace.h"
 #include "runtime/net/venet.h"
 
@@ -96,7 +97,7 @@ int network_attach(const struct host_config *host, const struct ve_config *confi
 	if (venet_allow(state->device, config->addresses, config->address_count, err) < 0)
 		return -1;
 	warn_forwarding(config, report);
-	return 0;
+	return neighbours_attach(host, config, state, report, err);
 }
 
 int network_configure_inside(const struct ve_config *config, struct error *err)

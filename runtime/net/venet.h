@@ -6,7 +6,7 @@
  * The host lets nothing out of the VE's device but packets from the VE's own addresses, IPv4 and IPv6
  * (a classifier on that device, and rp_filter), and forwards between VEs. Everything set on the host is set on
  * the VE's own device, so all of it goes when the device goes (link_remove()), which is when the VE's network
- * namespace goes. The host's other devices, routes, rules and firewall are not touched.
+ * namespace goes. The host's other devices, routes, rules and firewall are not touched (but see neighbour.h).
  *
  * All functions need CAP_NET_ADMIN; errors are ERROR_SYSTEM unless said otherwise.
  */
