@@ -146,16 +146,44 @@ static int write_resolved(int root, const struct guest_settings *settings, struc
 	return guest_write(root, "/etc/systemd/resolved.conf.d/vzctl.conf", &text, err);
 }
 
+/* The lines of resolv.conf(5) that do not begin with one of these words, of which the second may be NULL. */
+static void keep_lines(struct strbuf *text, const char *old, const char *word, const char *other)
+{
+	for (const char *line = old; *line; line += strspn(line, "\n")) {
+		size_t size = strcspn(line, "\n"), length = strcspn(line, " \t\n");
+		bool ours = (length == strlen(word) && !strncmp(line, word, length)) ||
+			    (other && length == strlen(other) && !strncmp(line, other, length));
+		if (!ours)
+			strbuf_addf(text, "%.*s\n", (int)size, line);
+		line += size;
+	}
+}
+
+/* What is not set stays as the VE has it; "domain" is an earlier word for "search". */
 static int write_resolver(int root, const struct guest_settings *settings, struct error *err)
 {
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	static const char mark[] =
+		"# Written by vzctl at each start of the VE; see its NAMESERVER.\n";
+	AUTO(strbuf_release)
+	struct strbuf text = STRBUF_INIT, old = STRBUF_INIT, rest = STRBUF_INIT;
 	if (is_resolved(root))
 		return write_resolved(root, settings, err);
-	strbuf_adds(&text, "# Written by vzctl at each start of the VE; see its NAMESERVER.\n");
+	guest_read(root, "/etc/resolv.conf", &old);
+	const char *before =
+		strncmp(old.text, mark, strlen(mark)) ? old.text : old.text + strlen(mark);
+	strbuf_adds(&text, mark);
 	for (size_t i = 0; settings->nameservers && i < settings->nameservers->count; i++)
 		strbuf_addf(&text, "nameserver %s\n", settings->nameservers->items[i]);
 	if (settings->searchdomains && settings->searchdomains->count)
 		add_words(&text, "search ", settings->searchdomains);
+	if (settings->nameservers)
+		keep_lines(&rest, before, "nameserver", settings->searchdomains ? "search" : NULL);
+	else
+		keep_lines(&rest, before, "search", NULL);
+	if (settings->searchdomains)
+		keep_lines(&text, rest.text, "domain", NULL);
+	else
+		strbuf_adds(&text, rest.text);
 	return guest_write(root, "/etc/resolv.conf", &text, err);
 }
 
