@@ -13,8 +13,8 @@ static struct strvec ip_add, ip_del, nameservers, searchdomains, netif_add, neti
 static const char *hostname, *name, *sample, *userpasswd, *diskspace, *diskinodes;
 static bool save, reset_ub;
 
-/* What is said in CTID.conf and means nothing to a VE that runs. */
-static const char *onboot, *bootorder, *disabled, *description, *stop_timeout;
+/* What is said in CTID.conf as it is; all but the last mean nothing to a VE that runs. */
+static const char *onboot, *bootorder, *disabled, *description, *stop_timeout, *netrate;
 static const struct {
 	const char *key, *option;
 	const char **value;
@@ -24,6 +24,7 @@ static const struct {
 	{ "DISABLED", "--disabled", &disabled },
 	{ "DESCRIPTION", "--description", &description },
 	{ "STOP_TIMEOUT", "--stop-timeout", &stop_timeout },
+	{ "NETRATE", "--netrate", &netrate },
 };
 
 /* Settings of the interface that --ifname names, by their keys in NETIF. */
@@ -51,6 +52,8 @@ static const struct option_row own_options[] = {
 	  "… the bridge that it is a port of; \"\": none" },
 	{ "mac_filter", 0, OPTION_STRING, &mac_filter, "on|off",
 	  "… whether frames with another sender than its MAC address are dropped" },
+	{ "netrate", 0, OPTION_STRING, &netrate, "KBIT[:KBIT]",
+	  "the most that it may send, and be sent, in a second; \"unlimited\"" },
 	{ "nameserver", 0, OPTION_LIST, &nameservers, "ADDRESS",
 	  "its name servers, or \"inherit\"; may be repeated" },
 	{ "searchdomain", 0, OPTION_LIST, &searchdomains, "DOMAIN",

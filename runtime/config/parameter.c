@@ -18,6 +18,7 @@
 #include "runtime/config/ve_disk.h"
 #include "runtime/net/address.h"
 #include "runtime/net/netif.h"
+#include "runtime/net/rate.h"
 
 enum {
 	HOSTNAME_LENGTH_MAX = 64,
@@ -156,6 +157,13 @@ static bool are_interfaces(const struct parameter *parameter, const char *value)
 	return good;
 }
 
+static bool is_rate(const struct parameter *parameter, const char *value)
+{
+	struct rate rate;
+	(void)parameter;
+	return rate_parse(value, &rate, NULL) == 0;
+}
+
 static bool is_layout(const struct parameter *parameter, const char *value)
 {
 	enum ve_layout layout;
@@ -258,6 +266,7 @@ static const struct parameter parameters[] = {
 	{ "ACTION_TIMEOUT", is_number, .most = 86400 },
 	{ "NAMESERVER", are_servers, "IP addresses, or \"inherit\" for those of the host" },
 	{ "SEARCHDOMAIN", are_domains, "names of domains, or \"inherit\" for those of the host" },
+	{ "NETRATE", is_rate, RATE_FORM },
 	{ "ORIGIN_SAMPLE", TEXT },
 
 	{ "DESCRIPTION", TEXT, .own = true },

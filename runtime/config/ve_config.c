@@ -124,6 +124,15 @@ static int get_interfaces(const struct host_config *host, struct ve_config *conf
 	return 0;
 }
 
+static int get_rate(const struct host_config *host, struct ve_config *config, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	const char *text = get(host, config, "NETRATE");
+	if (!text || rate_parse(text, &config->rate, &why) == 0)
+		return 0;
+	return mistake(host, config, "NETRATE", why.message, err);
+}
+
 /* resolv.conf(5) */
 static void inherit(const char *keyword, struct strvec *words)
 {
@@ -215,6 +224,7 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 		    0 ||
 	    get_folder(host, config, "VE_ROOT", host->ve_root, &config->root, err) < 0 ||
 	    get_addresses(host, config, err) < 0 || get_interfaces(host, config, err) < 0 ||
+	    get_rate(host, config, err) < 0 ||
 	    get_bool(host, config, "ONBOOT", &config->onboot, err) < 0 ||
 	    get_bool(host, config, "DISABLED", &config->disabled, err) < 0 ||
 	    get_bool(host, config, "BUNDLED_INIT", &config->bundled_init, err) < 0 ||

@@ -13,6 +13,7 @@
 #include "base/strvec.h"
 #include "runtime/net/address.h"
 #include "runtime/net/netif.h"
+#include "runtime/net/rate.h"
 
 enum ve_layout {
 	VE_LAYOUT_OVERLAY, /* upper and work over a layer that is shared */
@@ -29,6 +30,7 @@ struct ve_config {
 	struct address *addresses;
 	size_t address_count;
 	struct netifs netifs; /* complete */
+	struct rate rate; /* NETRATE: of all its traffic */
 	struct strvec nameservers, searchdomains; /* NAMESERVER="inherit": the host's */
 	bool nameservers_set, searchdomains_set;
 	bool onboot, disabled;

@@ -118,6 +118,7 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 	ret->netifs = xstrdup_or_null(conf_get(&conf, "NETIF"));
 	strvec_split(&ret->neighbours, conf_get_default(&conf, "NEIGHBOURS", ""));
 	ret->private_area = xstrdup_or_null(conf_get(&conf, "PRIVATE"));
+	ret->rated = get_number(&conf, "RATED");
 	ret->frozen = get_number(&conf, "FROZEN");
 	return 0;
 }
@@ -167,6 +168,7 @@ static void render(const struct ve_state *state, struct strbuf *text)
 	add_words(text, "NEIGHBOURS", &state->neighbours);
 	if (state->private_area)
 		add_text(text, "PRIVATE", state->private_area);
+	add_number(text, "RATED", state->rated);
 	add_number(text, "FROZEN", state->frozen);
 }
 

@@ -42,6 +42,7 @@ struct ve_state {
 	char *resources; /* limits that hold, resource/resources.h; NULL: none are known */
 	char *device; /* of venet on the host; NULL: none */
 	char *netifs; /* bridged interfaces that are there, net/netif.h; NULL: none */
+	bool rated; /* its traffic is limited by devices of the host */
 	struct strvec neighbours; /* entries on the host's devices, net/neighbour.h */
 	char *private_area; /* being created or destroyed */
 	bool frozen; /* for as long as it takes to copy its files */

@@ -22,6 +22,7 @@
 #include "runtime/life/interfaces.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/neighbours.h"
+#include "runtime/life/rates.h"
 #include "runtime/net/link.h"
 
 static void kill_init(const struct ve_state *state)
@@ -70,9 +71,9 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report
 		cgroup_tidy(MONITOR_GROUP);
 	}
 	/* The devices are gone with the VE's network namespace, only not at once. */
-	if (state->this_boot &&
-	    ((state->device && link_remove(state->device, err) < 0) ||
-	     interfaces_remove(state, err) < 0 || neighbours_remove(state, err) < 0))
+	if (state->this_boot && ((state->device && link_remove(state->device, err) < 0) ||
+				 interfaces_remove(state, err) < 0 ||
+				 neighbours_remove(state, err) < 0 || rates_remove(state, err) < 0))
 		return -1;
 	run_scripts(host, ctid, report, state, &script);
 	free_ids(host, ctid, state);

@@ -77,7 +77,7 @@ struct life_set {
 	const char *hostname, *name;
 	const char *diskspace, *diskinodes;
 	const char *sample; /* what this one says, but for what is given besides */
-	const struct conf *kept; /* keys that count only in CTID.conf; "" takes one away */
+	const struct conf *kept; /* other keys of CTID.conf; "" takes one away */
 	const struct conf *resources; /* by key, as in a configuration (config/resource.h) */
 	bool reset_resources; /* to what the configuration says */
 	bool save; /* into CTID.conf; else it holds until the VE stops */

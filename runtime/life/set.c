@@ -16,6 +16,7 @@
 #include "runtime/life/limits.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/network.h"
+#include "runtime/life/rates.h"
 #include "runtime/life/running.h"
 
 /* ---- what it will be ---------------------------------------------------------------------------------- */
@@ -212,6 +213,22 @@ static bool is_inside(const struct life_set *set, const struct conf *changes)
 	       conf_get(changes, "SEARCHDOMAIN");
 }
 
+/* What there is of it on the host. A device that has come is limited, too. */
+static int attach(const struct life *life, const struct applying *applying,
+		  const struct conf *changes, struct held *held, struct error *err)
+{
+	bool interfaces = conf_get(changes, "NETIF");
+	if (applying->network &&
+	    network_attach(life->host, &held->config, &held->state, life->report, err) < 0)
+		return -1;
+	if (interfaces &&
+	    interfaces_attach(life->host, &held->config, &held->state, life->report, err) < 0)
+		return -1;
+	if (!applying->network && !interfaces && !conf_get(changes, "NETRATE"))
+		return 0;
+	return rates_attach(life->host, &held->config, &held->state, err);
+}
+
 /* Without going into the VE if only its limits change: one that has as many processes as it may cannot be gone into. */
 static int apply(const struct life *life, const struct life_set *set, const struct conf *changes,
 		 struct held *held, struct error *err)
@@ -225,14 +242,10 @@ static int apply(const struct life *life, const struct life_set *set, const stru
 	if ((limits_are_in(changes) || set->reset_resources) &&
 	    limits_change(life, held, changes, set->reset_resources, err) < 0)
 		return -1;
-	if (conf_get(changes, "NETIF") &&
-	    interfaces_attach(life->host, &held->config, &held->state, life->report, err) < 0)
+	if (attach(life, &applying, changes, held, err) < 0)
 		return -1;
 	if (!is_inside(set, changes))
 		return 0;
-	if (applying.network &&
-	    network_attach(life->host, &held->config, &held->state, life->report, err) < 0)
-		return -1;
 	if (running_open(life->host, life->ctid, &running, err) < 0 ||
 	    monitor_ensure(life->host, life->ctid, &running, err) < 0)
 		return -1;
@@ -259,8 +272,8 @@ static int save(const struct life *life, const struct conf *changes, struct erro
 /* Whether there is something to be done in a VE that runs. */
 static bool is_live(const struct life_set *set, const struct conf *changes)
 {
-	return is_inside(set, changes) || conf_get(changes, "NETIF") || limits_are_in(changes) ||
-	       set->reset_resources;
+	return is_inside(set, changes) || conf_get(changes, "NETIF") ||
+	       conf_get(changes, "NETRATE") || limits_are_in(changes) || set->reset_resources;
 }
 
 static void warn_unsaved(const struct life *life, bool running, bool live)

@@ -16,6 +16,7 @@
 #include "runtime/life/limits.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/network.h"
+#include "runtime/life/rates.h"
 #include "runtime/namespace.h"
 
 #define GROUP_PREFIX "ve-"
@@ -116,7 +117,8 @@ static int begin(const struct life *life, struct held *held, struct start *start
 static int go(const struct life *life, struct held *held, struct start *start, struct error *err)
 {
 	if (network_attach(life->host, &held->config, &held->state, life->report, err) < 0 ||
-	    interfaces_attach(life->host, &held->config, &held->state, life->report, err) < 0)
+	    interfaces_attach(life->host, &held->config, &held->state, life->report, err) < 0 ||
+	    rates_attach(life->host, &held->config, &held->state, err) < 0)
 		return -1;
 	held->state.phase = VE_RUNNING;
 	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0 ||
