@@ -25,6 +25,7 @@ static const struct command *const commands[] = {
 	&command_status,
 	&command_set,
 	&command_ubc,
+	&command_netstat,
 	&command_enter,
 	&command_exec,
 	&command_exec2,

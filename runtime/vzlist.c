@@ -143,6 +143,7 @@ static int list_ves(const struct strvec *operands, struct report *report, struct
 	if (list_fields_parse(fields_wanted(), &fields, err) < 0 ||
 	    parse_order(&sort_field, &order, err) < 0 || host_config_load(&host, conf, err) < 0)
 		return -1;
+	request.traffic = list_fields_traffic(&fields) || list_fields_traffic(&sort_field);
 	request.count = list_fields_count(&fields, json) || list_fields_count(&sort_field, false);
 	if (list_collect(&host, &request, report, &list, err) < 0)
 		return -1;

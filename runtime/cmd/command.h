@@ -50,7 +50,7 @@ struct command {
 
 extern const struct command command_create, command_destroy, command_delete, command_start,
 	command_stop, command_restart, command_status, command_mount, command_umount, command_set,
-	command_ubc, command_reap;
+	command_ubc, command_netstat, command_reap;
 extern const struct command command_enter, command_exec, command_exec2, command_runscript,
 	command_cp, command_export;
 extern const struct command command_convert, command_snapshot, command_snapshot_list,

@@ -31,6 +31,7 @@ enum field_flags {
 	FIELD_NUMBER = 1, /* to the right */
 	FIELD_ALIAS = 2, /* another name of the one before */
 	FIELD_ADDRESS = 4,
+	FIELD_TRAFFIC = 8,
 };
 
 /* ---- where values come from --------------------------------------------------------------------------- */
@@ -116,6 +117,31 @@ static struct value get_inodes_hard(const struct list_ve *ve)
 	return of_limit(ve->limits.inodes.hard, 1);
 }
 
+static struct value of_traffic(const struct list_ve *ve, uint64_t number)
+{
+	return of_number(VALUE_NUMBER, ve->has_traffic ? (int64_t)number : -1);
+}
+
+static struct value get_in(const struct list_ve *ve)
+{
+	return of_traffic(ve, ve->traffic.in_bytes);
+}
+
+static struct value get_in_packets(const struct list_ve *ve)
+{
+	return of_traffic(ve, ve->traffic.in_packets);
+}
+
+static struct value get_out(const struct list_ve *ve)
+{
+	return of_traffic(ve, ve->traffic.out_bytes);
+}
+
+static struct value get_out_packets(const struct list_ve *ve)
+{
+	return of_traffic(ve, ve->traffic.out_packets);
+}
+
 static struct value get_layout(const struct list_ve *ve)
 {
 	return of_text(ve->mistake ? NULL : ve_layout_name(ve->config.layout));
@@ -189,6 +215,10 @@ static const struct field_row rows[] = {
 	{ "diskinodes", "DQINODES", get_inodes, NULL, FIELD_NUMBER },
 	{ "diskinodes.s", "DQINODES.S", get_inodes_soft, NULL, FIELD_NUMBER },
 	{ "diskinodes.h", "DQINODES.H", get_inodes_hard, NULL, FIELD_NUMBER },
+	{ "netin", "NETIN", get_in, NULL, FIELD_NUMBER | FIELD_TRAFFIC },
+	{ "netinpkts", "NETINPKTS", get_in_packets, NULL, FIELD_NUMBER | FIELD_TRAFFIC },
+	{ "netout", "NETOUT", get_out, NULL, FIELD_NUMBER | FIELD_TRAFFIC },
+	{ "netoutpkts", "NETOUTPKTS", get_out_packets, NULL, FIELD_NUMBER | FIELD_TRAFFIC },
 	{ "layout", "LAYOUT", get_layout },
 	{ "layer", "LAYER", get_layer },
 	{ "onboot", "ONBOOT", get_onboot },
@@ -296,6 +326,14 @@ bool list_fields_count(const struct list_fields *fields, bool json)
 		    !cheap)
 			return true;
 	}
+	return false;
+}
+
+bool list_fields_traffic(const struct list_fields *fields)
+{
+	for (size_t i = 0; i < fields->count; i++)
+		if (fields->fields[i].row && fields->fields[i].row->flags & FIELD_TRAFFIC)
+			return true;
 	return false;
 }
 

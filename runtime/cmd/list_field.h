@@ -34,6 +34,9 @@ bool list_field_is_number(const struct list_field *field);
 /* Whether what each VE has of resources is to be counted for them (list_request). `json`: they are whole objects there. */
 bool list_fields_count(const struct list_fields *fields, bool json);
 
+/* Whether one is of a VE's traffic. */
+bool list_fields_traffic(const struct list_fields *fields);
+
 /* One line without control characters; "-" for nothing. Several words have blanks between them in the `last` column, and
  * commas in others, so that columns can be told apart. */
 char *list_field_text(const struct list_field *field, const struct list_ve *ve, bool last);

@@ -206,6 +206,8 @@ static bool look(const struct host_config *host, const struct list_request *requ
 	    ((request->which == LIST_RUNNING && !up) || (request->which == LIST_NOT_RUNNING && up)))
 		return false;
 	ve->processes = up ? count_processes(&state) : -1;
+	ve->has_traffic = request->traffic &&
+			  ve_traffic_read(host, ve->ctid, &state, &ve->traffic, NULL) == 0;
 	ve->counted = up && request->count;
 	if (ve->counted)
 		usage_read(&state.groups, state.init.pid, ve->usage);

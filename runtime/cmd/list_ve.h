@@ -13,6 +13,7 @@
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_disk.h"
 #include "runtime/config/ve_state.h"
+#include "runtime/config/ve_traffic.h"
 #include "runtime/resource/resources.h"
 #include "runtime/resource/usage.h"
 
@@ -28,6 +29,8 @@ struct list_ve {
 	struct disk_limits limits;
 	struct resources resources; /* that hold if it runs, or else are set */
 	bool counted; /* `usage` is there */
+	bool has_traffic; /* `traffic` is */
+	struct traffic traffic;
 	struct usage usage[BEANCOUNTERS];
 };
 
@@ -37,6 +40,7 @@ struct list_request {
 	enum list_which which;
 	const struct strvec *wanted; /* numbers and names; empty: all VEs */
 	bool count; /* what each has of all resources, and not of processes alone */
+	bool traffic; /* what each has sent and was sent */
 	const char *hostname, *name, *description; /* patterns (glob(7)), or NULL */
 };
 

@@ -13,6 +13,7 @@
 #include "base/conf.h"
 #include "base/file.h"
 #include "base/strbuf.h"
+#include "runtime/net/netif.h"
 
 static const char *const phase_names[VE_PHASES] = {
 	[VE_STOPPED] = "stopped", [VE_CREATING] = "creating", [VE_STARTING] = "starting",
@@ -20,7 +21,7 @@ static const char *const phase_names[VE_PHASES] = {
 };
 
 /* random(4): changes with every boot. */
-static char *boot_id(void)
+char *ve_state_boot(void)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	if (file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &text, NULL) < 0)
@@ -98,7 +99,8 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 		  struct error *err)
 {
 	AUTO(conf_release) struct conf conf = CONF_INIT;
-	autofree char *path = xasprintf("%s/%u.state", host->lock_dir, ctid), *boot = boot_id();
+	autofree char *path = xasprintf("%s/%u.state", host->lock_dir, ctid),
+		      *boot = ve_state_boot();
 	*ret = VE_STATE_INIT;
 	if (conf_read(&conf, AT_FDCWD, path, true, err) < 0)
 		return -1;
@@ -151,7 +153,7 @@ static void add_words(struct strbuf *text, const char *key, const struct strvec 
 
 static void render(const struct ve_state *state, struct strbuf *text)
 {
-	autofree char *boot = boot_id();
+	autofree char *boot = ve_state_boot();
 	strbuf_addf(text, "PHASE=%s\nBOOT=%s\n", phase_names[state->phase], boot);
 	add_number(text, "INIT", (uint64_t)state->init.pid);
 	add_number(text, "INIT_START", state->init.start);
@@ -175,8 +177,8 @@ static void render(const struct ve_state *state, struct strbuf *text)
 /* Not file_write_atomic(): one name for the new file, so that a killed writer leaves nothing that the next one does not
  * replace; and what holds for this boot alone need not be on disk, where two fsyncs would be most of the time
  * that a start takes. What is to be undone on disk does have to outlive a power loss. */
-static int replace(int dir, const char *name, const struct strbuf *text, bool durable,
-		   struct error *err)
+int ve_state_replace(int dir, const char *name, const struct strbuf *text, bool durable,
+		     struct error *err)
 {
 	autofree char *temporary = xasprintf("%s.new", name);
 	autoclose int fd =
@@ -209,7 +211,7 @@ int ve_state_save(const struct host_config *host, unsigned ctid, const struct ve
 	}
 	render(state, &text);
 	bool durable = state->phase == VE_CREATING || state->phase == VE_DESTROYING;
-	return replace(dir, name, &text, durable, err);
+	return ve_state_replace(dir, name, &text, durable, err);
 }
 
 void ve_state_release(struct ve_state *state)
@@ -221,6 +223,19 @@ void ve_state_release(struct ve_state *state)
 	strvec_release(&state->neighbours);
 	free(state->private_area);
 	*state = VE_STATE_INIT;
+}
+
+int ve_state_devices(const struct ve_state *state, struct strvec *names, struct error *err)
+{
+	struct netifs there;
+	if (netifs_parse(state->netifs ?: "", &there, err) < 0)
+		return -1;
+	if (state->device)
+		strvec_push(names, state->device);
+	for (size_t i = 0; i < there.count; i++)
+		strvec_push(names, there.items[i].host_ifname);
+	netifs_release(&there);
+	return 0;
 }
 
 int ve_lock(const struct host_config *host, unsigned ctid, unsigned timeout_s,

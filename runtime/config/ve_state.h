@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/host.h"
 #include "base/lock.h"
+#include "base/strbuf.h"
 #include "base/strvec.h"
 
 enum ve_phase {
@@ -58,6 +59,16 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 int ve_state_save(const struct host_config *host, unsigned ctid, const struct ve_state *state,
 		  struct error *err);
 void ve_state_release(struct ve_state *state);
+
+/* The VE's devices on the host, appended: of venet and bridged ones. ERROR_VALUE. */
+int ve_state_devices(const struct ve_state *state, struct strvec *names, struct error *err);
+
+/* A word for this boot of the host; to be freed. */
+char *ve_state_boot(void);
+
+/* Replaces LOCKDIR/`name`, where `dir` is, for the holder of the VE's lock. `durable`: it outlives a power loss. */
+int ve_state_replace(int dir, const char *name, const struct strbuf *text, bool durable,
+		     struct error *err);
 
 /* A process of this boot that has not ended (a zombie has). */
 bool ve_process_alive(const struct ve_state *state, const struct ve_process *process);

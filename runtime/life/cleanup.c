@@ -16,10 +16,10 @@
 #include "runtime/area/private.h"
 #include "runtime/cgroup.h"
 #include "runtime/config/ve_config.h"
+#include "runtime/config/ve_traffic.h"
 #include "runtime/ids.h"
 #include "runtime/life/action.h"
 #include "runtime/life/frozen.h"
-#include "runtime/life/interfaces.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/neighbours.h"
 #include "runtime/life/rates.h"
@@ -61,6 +61,20 @@ static int run_scripts(const struct host_config *host, unsigned ctid, struct rep
 	return umounted < 0 || after < 0 ? -1 : 0;
 }
 
+/* What they have counted is known as long as somebody keeps the VE's network namespace: stop, or the monitor. */
+static int remove_devices(const struct host_config *host, unsigned ctid,
+			  const struct ve_state *state, struct error *err)
+{
+	AUTO(strvec_release) struct strvec devices = STRVEC_INIT;
+	if (ve_state_devices(state, &devices, err) < 0 ||
+	    ve_traffic_keep(host, ctid, &devices, err) < 0)
+		return -1;
+	for (size_t i = 0; i < devices.count; i++)
+		if (link_remove(devices.items[i], err) < 0)
+			return -1;
+	return neighbours_remove(state, err) < 0 ? -1 : rates_remove(state, err);
+}
+
 int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report *report,
 		    struct ve_state *state, struct error *err)
 {
@@ -70,10 +84,8 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report
 		cgroup_remove_folders(&state->groups);
 		cgroup_tidy(MONITOR_GROUP);
 	}
-	/* The devices are gone with the VE's network namespace, only not at once. */
-	if (state->this_boot && ((state->device && link_remove(state->device, err) < 0) ||
-				 interfaces_remove(state, err) < 0 ||
-				 neighbours_remove(state, err) < 0 || rates_remove(state, err) < 0))
+	/* They would go with the VE's network namespace, only not at once. */
+	if (state->this_boot && remove_devices(host, ctid, state, err) < 0)
 		return -1;
 	run_scripts(host, ctid, report, state, &script);
 	free_ids(host, ctid, state);
@@ -129,6 +141,7 @@ int cleanup_private(const struct host_config *host, unsigned ctid, struct ve_sta
 		return error_wrap(err, "removing the private area %s", state->private_area);
 	}
 	cleanup_temporary(host, ctid);
+	ve_traffic_forget(host, ctid);
 	free_ids(host, ctid, state);
 	ve_state_release(state);
 	return ve_state_save(host, ctid, state, err);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "runtime/config/ve_traffic.h"
 #include "runtime/life/network.h"
 #include "runtime/net/veth.h"
 
@@ -57,7 +58,10 @@ static int check_all(const struct work *work, const struct netifs *wanted, struc
 static int remove_one(struct work *work, const struct netif *one, struct error *err)
 {
 	const struct netif gone = *one;
-	if (link_remove(gone.host_ifname, err) < 0)
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+	strvec_push(&names, gone.host_ifname);
+	if (ve_traffic_keep(work->host, work->ctid, &names, err) < 0 ||
+	    link_remove(gone.host_ifname, err) < 0)
 		return -1;
 	netifs_remove(&work->there, gone.ifname);
 	return record(work, err);
@@ -122,18 +126,6 @@ int interfaces_attach(const struct host_config *host, const struct ve_config *co
 		if (bring(&work, &wanted->items[i], err) < 0)
 			return -1;
 	return 0;
-}
-
-int interfaces_remove(const struct ve_state *state, struct error *err)
-{
-	struct netifs there;
-	if (netifs_parse(state->netifs ?: "", &there, err) < 0)
-		return -1;
-	int result = 0;
-	for (size_t i = 0; i < there.count && result == 0; i++)
-		result = link_remove(there.items[i].host_ifname, err);
-	netifs_release(&there);
-	return result;
 }
 
 int interfaces_check(const struct ve_config *config, struct report *report, struct error *err)

@@ -13,9 +13,6 @@
 int interfaces_attach(const struct host_config *host, const struct ve_config *config,
 		      struct ve_state *state, struct report *report, struct error *err);
 
-/* Takes all of them away that the state file has. */
-int interfaces_remove(const struct ve_state *state, struct error *err);
-
 /* For a VE that does not run: ERROR_VETH if a name is taken, a warning if a bridge is not there (yet). */
 int interfaces_check(const struct ve_config *config, struct report *report, struct error *err);
 

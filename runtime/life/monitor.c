@@ -15,12 +15,14 @@
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 #include "runtime/cgroup.h"
+#include "runtime/life/network.h"
 #include "runtime/life/running.h"
 #include "runtime/namespace.h"
 #include "runtime/tenant_root.h"
 #include "runtime/wire.h"
 
-enum { PIDFD = 3, CONSOLE, LOG, FIRST_FREE };
+/* The last one is for "vzctl reap", which reads the counters of the VE's devices: they go with the namespace. */
+enum { PIDFD = 3, CONSOLE, LOG, NETNS, FIRST_FREE };
 
 static int open_log(const struct host_config *host, unsigned ctid)
 {
@@ -29,13 +31,14 @@ static int open_log(const struct host_config *host, unsigned ctid)
 }
 
 /* Puts the descriptors into their places, whatever numbers they have. */
-static int arrange(int pidfd, int console, int log)
+static int arrange(int pidfd, int console, int log, int netns)
 {
-	int wanted[] = { pidfd, console, log };
-	for (int i = 0; i < 3; i++)
+	int wanted[] = { pidfd, console, log, netns };
+	enum { COUNT = sizeof(wanted) / sizeof(*wanted) };
+	for (int i = 0; i < COUNT; i++)
 		if (wanted[i] < 0 || (wanted[i] = fcntl(wanted[i], F_DUPFD, 16)) < 0)
 			return -1;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < COUNT; i++)
 		if (dup2(wanted[i], PIDFD + i) < 0)
 			return -1;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -77,9 +80,11 @@ void monitor_execute(const struct host_config *host, unsigned ctid, const struct
 			       "reap",      ctid_text, pid_text, "--conf", host->conf.path, NULL };
 	if (!host->conf.path)
 		argv[9] = NULL;
+	autofree char *netns = xasprintf(MONITOR_NETNS "=%d", NETNS);
 	char *const env[] = { (char[]){ "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" },
-			      NULL };
-	if (chdir("/") == 0 && arrange(ve_process_open(init), console, open_log(host, ctid)) == 0)
+			      netns, NULL };
+	if (chdir("/") == 0 && arrange(ve_process_open(init), console, open_log(host, ctid),
+				       network_namespace_of(init, NULL)) == 0)
 		execve(program, (char *const *)argv, env);
 }
 

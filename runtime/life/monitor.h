@@ -11,6 +11,9 @@
 
 #define MONITOR_GROUP "monitors"
 
+/* Of "vzctl reap": the number of a descriptor of the VE's network namespace, which lives until it is closed. */
+#define MONITOR_NETNS "VZ_NETNS"
+
 /* fork(2) of a process in the group that monitors are in. */
 pid_t monitor_fork(void);
 

@@ -38,7 +38,12 @@ static char *device_name(unsigned ctid, int try)
 
 int network_namespace(const struct ve_state *state, struct error *err)
 {
-	autofree char *path = xasprintf("/proc/%d/ns/net", state->init.pid);
+	return network_namespace_of(&state->init, err);
+}
+
+int network_namespace_of(const struct ve_process *init, struct error *err)
+{
+	autofree char *path = xasprintf("/proc/%d/ns/net", init->pid);
 	int netns = open(path, O_RDONLY | O_CLOEXEC);
 	return netns < 0 ? error_errno(err, errno, "opening %s", path) : netns;
 }

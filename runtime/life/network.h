@@ -14,6 +14,7 @@ int network_attach(const struct host_config *host, const struct ve_config *confi
 
 /* A descriptor of the network namespace of a VE whose init is there. */
 int network_namespace(const struct ve_state *state, struct error *err);
+int network_namespace_of(const struct ve_process *init, struct error *err);
 
 /* In the VE, as its root: lo, and venet0 if there are addresses. */
 int network_configure_inside(const struct ve_config *config, struct error *err);

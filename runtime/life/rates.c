@@ -14,26 +14,12 @@ static char *shaper_name(const struct ve_state *state, enum classifier_way way)
 	return xasprintf("vz%s%d", way == FROM_VE ? "from" : "to", state->init.pid);
 }
 
-/* The VE's devices on the host. */
-static int find_devices(const struct ve_state *state, struct strvec *names, struct error *err)
-{
-	struct netifs there;
-	if (netifs_parse(state->netifs ?: "", &there, err) < 0)
-		return -1;
-	if (state->device)
-		strvec_push(names, state->device);
-	for (size_t i = 0; i < there.count; i++)
-		strvec_push(names, there.items[i].host_ifname);
-	netifs_release(&there);
-	return 0;
-}
-
 static int set_way(int socket, const struct ve_state *state, enum classifier_way way, uint64_t kbit,
 		   struct error *err)
 {
 	AUTO(strvec_release) struct strvec devices = STRVEC_INIT;
 	autofree char *shaper = shaper_name(state, way);
-	if (find_devices(state, &devices, err) < 0 ||
+	if (ve_state_devices(state, &devices, err) < 0 ||
 	    (kbit && rate_limit(socket, shaper, kbit, err) < 0))
 		return -1;
 	for (size_t i = 0; i < devices.count; i++)

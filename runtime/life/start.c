@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -206,8 +207,18 @@ int life_restart(const struct life *life, bool fast, struct error *err)
 	return 0;
 }
 
+/* What the monitor has kept of the VE; nobody else is to get it, nor the VE that is started next. */
+static int take_namespace(void)
+{
+	const char *text = getenv(MONITOR_NETNS);
+	int fd = text ? (int)strtol(text, NULL, 10) : -1;
+	unsetenv(MONITOR_NETNS);
+	return fd > 2 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? fd : -1;
+}
+
 static int reap(const struct life *life, pid_t init, bool reboot, struct error *err)
 {
+	autoclose int netns = take_namespace();
 	AUTO(held_release) struct held held = HELD_INIT;
 	struct ve_state before;
 	/* Who stops it, or has started it again since, holds the lock or has put another number there. */
@@ -223,6 +234,8 @@ static int reap(const struct life *life, pid_t init, bool reboot, struct error *
 	if (held.state.init.pid != init || ve_process_alive(&held.state, &held.state.init))
 		return 0;
 	int result = cleanup_stopped(life->host, life->ctid, life->report, &held.state, err);
+	if (netns >= 0)
+		close(steal_fd(&netns));
 	if (!reboot || (result < 0 && err->kind != ERROR_SCRIPT))
 		return result;
 	error_clear(err);

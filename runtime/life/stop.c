@@ -15,6 +15,7 @@
 #include "runtime/life/init_kind.h"
 #include "runtime/life/life.h"
 #include "runtime/life/monitor.h"
+#include "runtime/life/network.h"
 #include "runtime/life/running.h"
 
 enum { KILL_WAIT_MS = 10000, STEP_MS = 250, YOUNG_MS = 1500 };
@@ -151,6 +152,8 @@ int stop_held(const struct life *life, struct held *held, bool fast, struct erro
 	held->state.phase = VE_STOPPING;
 	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0)
 		return -1;
+	/* So that its devices are there when their counters are read. */
+	autoclose int netns = network_namespace(&held->state, NULL);
 	if (running_find(life->host, life->ctid, &running, &why) == 0) {
 		/* A VE whose groups somebody has removed can be stopped all the same. */
 		cgroup_open(&running.state.groups, &running.group, NULL);

@@ -142,8 +142,10 @@ int main(int argc, char **argv)
 	int pidfd = number(argv[1]), socket = number(argv[2]);
 	pid_t init = number(argv[4]);
 	log_fd = number(argv[3]);
+	const char *kept = getenv("VZ_NETNS"); /* for whom we execute: MONITOR_NETNS */
 	for (int fd = 3; fd < 16; fd++)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		if (!kept || fd != number(kept))
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGHUP, SIG_IGN);

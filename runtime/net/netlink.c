@@ -96,6 +96,27 @@ int netlink_ask(int socket, struct netlink_request *request)
 	return header.nlmsg_type == NLMSG_ERROR ? -said.error : EPROTO;
 }
 
+int netlink_get(int socket, struct netlink_request *request, char *answer, size_t size)
+{
+	struct nlmsghdr header;
+	struct nlmsgerr said;
+	int failed = put(socket, request);
+	if (failed)
+		return failed;
+	ssize_t got = TEMP_FAILURE_RETRY(recv(socket, answer, size, 0));
+	if (got < NLMSG_HDRLEN)
+		return got < 0 ? errno : EPROTO;
+	memcpy(&header, answer, sizeof(header));
+	if (header.nlmsg_len > (size_t)got)
+		return EPROTO;
+	if (header.nlmsg_type != NLMSG_ERROR)
+		return 0;
+	if (got < (ssize_t)(NLMSG_HDRLEN + sizeof(said)))
+		return EPROTO;
+	memcpy(&said, answer + NLMSG_HDRLEN, sizeof(said));
+	return said.error ? -said.error : EPROTO;
+}
+
 int netlink_dump(int socket, struct netlink_request *request,
 		 int (*each)(const struct nlmsghdr *message, void *data), void *data,
 		 struct error *err)

@@ -36,6 +36,9 @@ void netlink_nest_end(struct netlink_request *request, struct nlattr *nest);
 /* Sends it and waits for what the kernel says: 0 or a positive errno. */
 int netlink_ask(int socket, struct netlink_request *request);
 
+/* Sends a request for one object, which the kernel writes into `answer`, that is aligned as a struct nlmsghdr: 0 or a positive errno. */
+int netlink_get(int socket, struct netlink_request *request, char *answer, size_t size);
+
 /* Sends a dump request and calls `each` for each answer; a result other than 0 ends it and is returned. */
 int netlink_dump(int socket, struct netlink_request *request,
 		 int (*each)(const struct nlmsghdr *message, void *data), void *data,
