@@ -76,6 +76,9 @@ static const char *const kind_names[ERROR_KINDS] = {
 	[ERROR_SNAPSHOT_DELETE] = "snapshot-delete",
 	[ERROR_SNAPSHOT_SWITCH] = "snapshot-switch",
 	[ERROR_SNAPSHOT_LIST] = "snapshot-list",
+	[ERROR_SUSPEND] = "suspend",
+	[ERROR_RESUME] = "resume",
+	[ERROR_SUSPENDED] = "suspended",
 	[ERROR_LIMIT] = "limit",
 };
 

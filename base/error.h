@@ -88,6 +88,9 @@ enum error_kind {
 	ERROR_SNAPSHOT_DELETE,
 	ERROR_SNAPSHOT_SWITCH,
 	ERROR_SNAPSHOT_LIST,
+	ERROR_SUSPEND, /* it cannot be suspended; resumed */
+	ERROR_RESUME,
+	ERROR_SUSPENDED, /* nothing can be done in it until it is resumed */
 	ERROR_LIMIT, /* the kernel refuses a limit of a VE's resources */
 	ERROR_KINDS
 };

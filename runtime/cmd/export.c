@@ -19,13 +19,13 @@ static int export_running(struct vzctl *vzctl, unsigned ctid, struct ve_exported
 			  struct error *err)
 {
 	AUTO(running_release) struct running running;
-	if (running_open(&vzctl->host, ctid, &running, err) < 0)
+	if (running_find(&vzctl->host, ctid, &running, err) < 0)
 		return -1;
 	autoclose int tree = tree_of_running(&running, err);
 	const struct ve_export export = {
 		.tree = tree,
 		.ids = running.pidfd,
-		.live = true,
+		.live = !running.state.suspended,
 		.target = output,
 		.report = vzctl->report,
 	};

@@ -92,7 +92,7 @@ static const char *status_of(const struct host_config *host, unsigned ctid,
 			return "stopping";
 		return alive ? "running" : NULL; /* the stop was interrupted */
 	case VE_RUNNING:
-		return alive ? "running" : NULL;
+		return !alive ? NULL : state->suspended ? "suspended" : "running";
 	default:
 		return NULL;
 	}
@@ -100,8 +100,8 @@ static const char *status_of(const struct host_config *host, unsigned ctid,
 
 static bool is_up(const char *status)
 {
-	return status && (!strcmp(status, "running") || !strcmp(status, "starting") ||
-			  !strcmp(status, "stopping"));
+	return status && (!strcmp(status, "running") || !strcmp(status, "suspended") ||
+			  !strcmp(status, "starting") || !strcmp(status, "stopping"));
 }
 
 /* The pids controller is in one of its groups; processes of groups below count too. */

@@ -122,6 +122,7 @@ int ve_state_load(const struct host_config *host, unsigned ctid, struct ve_state
 	ret->private_area = xstrdup_or_null(conf_get(&conf, "PRIVATE"));
 	ret->rated = get_number(&conf, "RATED");
 	ret->frozen = get_number(&conf, "FROZEN");
+	ret->suspended = get_number(&conf, "SUSPENDED");
 	return 0;
 }
 
@@ -172,6 +173,7 @@ static void render(const struct ve_state *state, struct strbuf *text)
 		add_text(text, "PRIVATE", state->private_area);
 	add_number(text, "RATED", state->rated);
 	add_number(text, "FROZEN", state->frozen);
+	add_number(text, "SUSPENDED", state->suspended);
 }
 
 /* Not file_write_atomic(): one name for the new file, so that a killed writer leaves nothing that the next one does not

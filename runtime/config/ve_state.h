@@ -46,7 +46,8 @@ struct ve_state {
 	bool rated; /* its traffic is limited by devices of the host */
 	struct strvec neighbours; /* entries on the host's devices, net/neighbour.h */
 	char *private_area; /* being created or destroyed */
-	bool frozen; /* for as long as it takes to copy its files */
+	bool frozen; /* by a command, for as long as that takes */
+	bool suspended; /* its processes stand still until it is resumed */
 };
 
 #define VE_STATE_INIT ((struct ve_state){ .groups = STRVEC_INIT, .neighbours = STRVEC_INIT })

@@ -17,6 +17,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_traffic.h"
+#include "runtime/freezer.h"
 #include "runtime/ids.h"
 #include "runtime/life/action.h"
 #include "runtime/life/frozen.h"
@@ -81,6 +82,7 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report
 	AUTO(error_clear) struct error script = ERROR_INIT;
 	kill_init(state);
 	if (state->this_boot) {
+		freezer_thaw(&state->groups); /* v1 lets nobody die who is frozen */
 		cgroup_remove_folders(&state->groups);
 		cgroup_tidy(MONITOR_GROUP);
 	}
@@ -168,6 +170,11 @@ static int undo(const struct host_config *host, unsigned ctid, struct report *re
 		report_info(report, "VE %u: undoing an interrupted start", ctid);
 		return cleanup_and_warn(host, ctid, report, state, err);
 	default:
+		if (state->suspended && !state->this_boot)
+			report_warning(report, NULL,
+				       "VE %u was suspended in memory when the host went down, and "
+				       "is stopped",
+				       ctid);
 		return cleanup_and_warn(host, ctid, report, state, err);
 	}
 }

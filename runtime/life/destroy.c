@@ -8,7 +8,7 @@
 static int check(const struct life *life, const struct held *held, struct error *err)
 {
 	if (held->state.phase == VE_RUNNING) {
-		error_set(err, ERROR_RUNNING, "the VE %u is running", life->ctid);
+		error_set(err, ERROR_RUNNING, "the VE %u is %s", life->ctid, held_doing(held));
 		return error_hint(err, "\"vzctl stop %u\" stops it", life->ctid);
 	}
 	if (is_mounted(held->config.root)) {

@@ -7,38 +7,41 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/freezer.h"
 
 /* The files first: who writes to them would stop in the kernel, where no freezer finds him. */
-static void thaw(const struct strvec *groups, const struct disk *disk)
+static void thaw(const struct ve_state *state, const struct disk *disk)
 {
 	if (disk->kind == DISK_IMAGE)
 		image_thaw(&disk->image);
-	freezer_thaw(groups);
+	if (!state->suspended)
+		freezer_thaw(&state->groups);
 }
 
-static int freeze(const struct strvec *groups, const struct disk *disk, struct error *err)
+static int freeze(const struct ve_state *state, const struct disk *disk, struct error *err)
 {
-	if (freezer_freeze(groups, err) < 0)
+	if (!state->suspended && freezer_freeze(&state->groups, err) < 0)
 		return -1;
 	return disk->kind == DISK_IMAGE ? image_freeze(&disk->image, err) : 0;
 }
 
-/* Until our end of the pipe is closed. What is sent to all processes of a terminal is not for it. */
-static void guard(int end, const struct strvec *groups, const struct disk *disk)
+/* Until our end of the pipe is closed; a byte before says that all is to stay as it is. What is sent to all processes of a terminal is not
+ * for it. */
+static void guard(int end, const struct ve_state *state, const struct disk *disk)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	char byte;
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	setsid();
-	(void)!TEMP_FAILURE_RETRY(read(end, &byte, 1));
-	thaw(groups, disk);
+	if (TEMP_FAILURE_RETRY(read(end, &byte, 1)) != 1)
+		thaw(state, disk);
 	_exit(0);
 }
 
-static int start_guard(const struct strvec *groups, const struct disk *disk, struct frozen *ret,
+static int start_guard(const struct ve_state *state, const struct disk *disk, struct frozen *ret,
 		       struct error *err)
 {
 	int ends[2];
@@ -47,7 +50,7 @@ static int start_guard(const struct strvec *groups, const struct disk *disk, str
 	ret->guard = fork();
 	if (ret->guard == 0) {
 		close(ends[1]);
-		guard(ends[0], groups, disk);
+		guard(ends[0], state, disk);
 	}
 	int number = errno;
 	close(ends[0]);
@@ -66,8 +69,7 @@ int frozen_begin(const struct host_config *host, unsigned ctid, struct ve_state 
 	state->frozen = true;
 	if (ve_state_save(host, ctid, state, err) < 0)
 		return -1;
-	if (start_guard(&state->groups, disk, ret, err) == 0 &&
-	    freeze(&state->groups, disk, err) == 0)
+	if (start_guard(state, disk, ret, err) == 0 && freeze(state, disk, err) == 0)
 		return 0;
 	frozen_release(host, ctid, state, disk, ret, NULL);
 	return -1;
@@ -83,10 +85,31 @@ int frozen_release(const struct host_config *host, unsigned ctid, struct ve_stat
 	}
 	/* It was killed. */
 	if (frozen->pipe < 0 || status != 0)
-		thaw(&state->groups, disk);
+		thaw(state, disk);
 	*frozen = FROZEN_INIT;
 	state->frozen = false;
 	return ve_state_save(host, ctid, state, err);
+}
+
+/* Between the byte and the state, the next command would let it go on. */
+int frozen_keep(const struct host_config *host, unsigned ctid, struct ve_state *state,
+		struct frozen *frozen, struct error *err)
+{
+	const struct disk none = DISK_INIT;
+	if (write_all(frozen->pipe, "", 1, "a pipe", err) < 0) {
+		frozen_release(host, ctid, state, &none, frozen, NULL);
+		return -1;
+	}
+	close(frozen->pipe);
+	TEMP_FAILURE_RETRY(waitpid(frozen->guard, NULL, 0));
+	*frozen = FROZEN_INIT;
+	state->frozen = false;
+	state->suspended = true;
+	if (ve_state_save(host, ctid, state, err) == 0)
+		return 0;
+	state->suspended = false;
+	thaw(state, &none);
+	return -1;
 }
 
 static int open_disk(const struct host_config *host, unsigned ctid, struct disk *ret,
@@ -109,7 +132,7 @@ int frozen_end(const struct host_config *host, unsigned ctid, struct ve_state *s
 {
 	AUTO(disk_release) struct disk disk = DISK_INIT;
 	int result = open_disk(host, ctid, &disk, err);
-	thaw(&state->groups, &disk);
+	thaw(state, &disk);
 	if (result < 0)
 		return -1;
 	state->frozen = false;

@@ -1,6 +1,6 @@
 /*
- * A VE that runs, frozen while its files are copied: its processes stand still, and of an image everything that was written is in the
- * file. A process of our own waits for the end of ours, however that comes, and lets the VE go on then; if both are killed, the next command that takes the
+ * A VE that runs, frozen while its files are copied: its processes stand still (those of one that is suspended do already, and go on doing
+ * so afterwards), and of an image everything that was written is in the file. A process of our own waits for the end of ours, however that comes, and lets the VE go on then; if both are killed, the next command that takes the
  * VE's lock does.
  */
 #pragma once
@@ -26,6 +26,10 @@ int frozen_begin(const struct host_config *host, unsigned ctid, struct ve_state 
 /* Lets it go on; that is so also if it fails to say so in the state. */
 int frozen_release(const struct host_config *host, unsigned ctid, struct ve_state *state,
 		   const struct disk *disk, struct frozen *frozen, struct error *err);
+
+/* Suspends it instead: its processes stay as they are, whoever ends. For one whose `disk` was none. On failure it goes on. */
+int frozen_keep(const struct host_config *host, unsigned ctid, struct ve_state *state,
+		struct frozen *frozen, struct error *err);
 
 /* The same for what a command that was killed has left. */
 int frozen_end(const struct host_config *host, unsigned ctid, struct ve_state *state,

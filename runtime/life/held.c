@@ -28,6 +28,11 @@ int held_take(const struct life *life, bool exists, struct held *held, struct er
 	return 0;
 }
 
+const char *held_doing(const struct held *held)
+{
+	return held->state.suspended ? "suspended" : "running";
+}
+
 void held_release(struct held *held)
 {
 	ve_config_release(&held->config);

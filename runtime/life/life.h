@@ -48,7 +48,7 @@ int life_create(const struct life *life, const struct life_create *create, struc
 /* ERROR_RUNNING, ERROR_MOUNTED. CTID.conf stays as CTID.conf.destroyed. */
 int life_destroy(const struct life *life, struct error *err);
 
-/* ERROR_RUNNING if it runs. Back when its init has been executed. ERROR_SCRIPT: an action script failed, and it does not run. */
+/* ERROR_RUNNING if it runs; one that is suspended is resumed. Back when its init has been executed. ERROR_SCRIPT: an action script failed, and it does not run. */
 int life_start(const struct life *life, struct error *err);
 
 /* ERROR_NOT_RUNNING if it does not run. `fast`: without asking its init. ERROR_SCRIPT: it is stopped, but an action script failed. */
@@ -56,6 +56,12 @@ int life_stop(const struct life *life, bool fast, struct error *err);
 
 /* Stops it if it runs, and starts it. */
 int life_restart(const struct life *life, bool fast, struct error *err);
+
+/* Its processes stand still in memory until it is resumed, started or stopped. ERROR_NOT_RUNNING, ERROR_SUSPEND. */
+int life_suspend(const struct life *life, struct error *err);
+
+/* ERROR_RUNNING, ERROR_RESUME. */
+int life_resume(const struct life *life, struct error *err);
 
 /* For the monitor: takes away what is left of the VE whose init was `init`, and starts it again if `reboot`. If that has
  * been dealt with by somebody else meanwhile, it does nothing. */
@@ -114,6 +120,7 @@ int life_snapshot_delete(const struct life *life, const char *id, struct error *
 
 struct life_status {
 	bool exists, mounted, running;
+	bool suspended; /* one that is running: its processes stand still */
 };
 
 /* Without the lock: what is true now. */
@@ -136,6 +143,10 @@ struct held {
 int held_take(const struct life *life, bool exists, struct held *held, struct error *err);
 void held_release(struct held *held);
 
+/* For an error: "running", or "suspended" if its processes do not move. */
+const char *held_doing(const struct held *held);
+
+int resume_held(const struct life *life, struct held *held, struct error *err);
 int start_held(const struct life *life, struct held *held, struct error *err);
 int stop_held(const struct life *life, struct held *held, bool fast, struct error *err);
 bool is_mounted(const char *root);

@@ -24,7 +24,7 @@ static int not_stopped(const struct life *life, const struct held *held, struct 
 {
 	if (held->state.phase != VE_RUNNING)
 		return 0;
-	error_set(err, ERROR_RUNNING, "the VE %u is running", life->ctid);
+	error_set(err, ERROR_RUNNING, "the VE %u is %s", life->ctid, held_doing(held));
 	return error_hint(err, "its files are reached by \"vzctl exec %u\" and \"vzctl cp\"",
 			  life->ctid);
 }
@@ -128,6 +128,7 @@ int life_status(const struct host_config *host, unsigned ctid, struct life_statu
 		return -1;
 	ret->running = (state.phase == VE_RUNNING || state.phase == VE_STOPPING) &&
 		       ve_process_alive(&state, &state.init);
+	ret->suspended = ret->running && state.suspended;
 	ret->mounted = ret->running || is_mounted(config.root);
 	return 0;
 }

@@ -44,6 +44,11 @@ int running_open(const struct host_config *host, unsigned ctid, struct running *
 {
 	if (running_find(host, ctid, ret, err) < 0)
 		return -1;
+	/* Who joined it would stand still, too. */
+	if (ret->state.suspended) {
+		error_set(err, ERROR_SUSPENDED, "the VE %u is suspended", ctid);
+		return error_hint(err, "\"vzctl resume %u\" lets it go on", ctid);
+	}
 	return cgroup_open(&ret->state.groups, &ret->group, err);
 }
 

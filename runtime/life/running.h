@@ -16,13 +16,13 @@ struct running {
 	void *confine; /* runtime/confine.h */
 };
 
-/* ERROR_NO_VE, ERROR_NOT_RUNNING. Takes no lock: entering a VE waits for nobody, and a VE that ends meanwhile
+/* ERROR_NO_VE, ERROR_NOT_RUNNING, ERROR_SUSPENDED. Takes no lock: entering a VE waits for nobody, and a VE that ends meanwhile
  * is an error of entry_fork(). */
 int running_open(const struct host_config *host, unsigned ctid, struct running *ret,
 		 struct error *err);
 void running_release(struct running *running);
 
-/* The same without the groups, which are to be opened by the caller if it is to be gone into. */
+/* The same without the groups, which are to be opened by the caller if it is to be gone into; also of one that is suspended. */
 int running_find(const struct host_config *host, unsigned ctid, struct running *ret,
 		 struct error *err);
 

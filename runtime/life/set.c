@@ -239,6 +239,11 @@ static int apply(const struct life *life, const struct life_set *set, const stru
 		.set = set,
 		.network = set->ip_add || set->ip_del,
 	};
+	if (held->state.suspended && is_inside(set, changes)) {
+		error_set(err, ERROR_SUSPENDED, "the VE %u is suspended", life->ctid);
+		return error_hint(err, "this is set inside it: \"vzctl resume %u\" first",
+				  life->ctid);
+	}
 	if ((limits_are_in(changes) || set->reset_resources) &&
 	    limits_change(life, held, changes, set->reset_resources, err) < 0)
 		return -1;

@@ -174,6 +174,11 @@ int life_start(const struct life *life, struct error *err)
 	AUTO(held_release) struct held held = HELD_INIT;
 	if (held_take(life, true, &held, err) < 0)
 		return -1;
+	if (held.state.suspended) {
+		report_info(life->report, "VE %u is suspended, and goes on where it was",
+			    life->ctid);
+		return resume_held(life, &held, err);
+	}
 	if (held.state.phase == VE_RUNNING)
 		return error_set(err, ERROR_RUNNING, "the VE %u is running already", life->ctid);
 	if (start_held(life, &held, err) < 0)

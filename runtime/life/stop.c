@@ -149,6 +149,9 @@ int stop_held(const struct life *life, struct held *held, bool fast, struct erro
 {
 	AUTO(running_release) struct running running = { .pidfd = -1 };
 	AUTO(error_clear) struct error why = ERROR_INIT;
+	/* It is to hear that it is to stop. */
+	if (held->state.suspended && resume_held(life, held, err) < 0)
+		return -1;
 	held->state.phase = VE_STOPPING;
 	if (ve_state_save(life->host, life->ctid, &held->state, err) < 0)
 		return -1;
