@@ -16,7 +16,7 @@ CC ?= cc
 VERSION := 0.1.0
 
 LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/resource runtime/area runtime/life \
-	runtime/access vzpkg/fetch vzpkg vzpkg/import vzpkg/metadata vzpkg/resolve vzpkg/cache \
+	runtime/access runtime/migrate vzpkg/fetch vzpkg vzpkg/import vzpkg/metadata vzpkg/resolve vzpkg/cache \
 	vzpkg/install vzpkg/fleet
 
 PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext \
@@ -46,12 +46,12 @@ LIBS := $(shell pkg-config --libs $(PKGS)) -ldb-5.3 -lpthread
 
 # The program itself; everything else of a folder is a layer.
 MAINS := vzpkg/main.c vzpkg/app.c vzpkg/exit_code.c runtime/vzctl.c runtime/vzlist.c \
-	runtime/vzcfgvalidate.c
+	runtime/vzcfgvalidate.c runtime/vzmigrate.c
 layer_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 layer_lib = $(B)/lib/$(subst /,-,$(1)).a
 OBJ = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
-PROGRAMS := $(B)/bin/vzpkg $(B)/bin/vzctl $(B)/bin/vzlist $(B)/bin/vzcfgvalidate
+PROGRAMS := $(B)/bin/vzpkg $(B)/bin/vzctl $(B)/bin/vzlist $(B)/bin/vzcfgvalidate $(B)/bin/vzmigrate
 INIT := $(B)/libexec/vzpkg/vzinit
 MONITOR := $(B)/libexec/vzpkg/vzmonitor
 POLICY := $(B)/libexec/vzpkg/policy-rc.d
@@ -94,6 +94,10 @@ $(B)/bin/vzlist: $(call OBJ,$(LIST_SRC)) $(RUNTIME_ARCHIVES)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $(B)/bin/vzcfgvalidate: $(call OBJ,runtime/vzcfgvalidate.c) $(RUNTIME_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+
+$(B)/bin/vzmigrate: $(call OBJ,runtime/vzmigrate.c) $(RUNTIME_ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
@@ -180,7 +184,7 @@ deps:
 
 # ---- installing ------------------------------------------------------------------------------
 # SYSCONFDIR= and UNITDIR= are set by packages; without them /etc and systemd are left alone.
-COMPLETIONS := $(foreach program,vzpkg vzctl vzlist vzcfgvalidate,$(B)/completion/bash/$(program) \
+COMPLETIONS := $(foreach program,vzpkg vzctl vzlist vzcfgvalidate vzmigrate,$(B)/completion/bash/$(program) \
 	$(B)/completion/zsh/_$(program) $(B)/completion/fish/$(program).fish)
 
 completions: $(COMPLETIONS)
@@ -197,7 +201,7 @@ $(B)/completion/fish/%.fish: $(B)/bin/%
 	@mkdir -p $(@D)
 	$< --completion fish > $@
 
-MAN := vzpkg.8 vzctl.8 vzlist.8 vzcfgvalidate.8 vz.conf.5
+MAN := vzpkg.8 vzctl.8 vzlist.8 vzcfgvalidate.8 vzmigrate.8 vz.conf.5
 ROOT = $(DESTDIR)$(PREFIX)
 
 install: all completions

@@ -79,6 +79,9 @@ static const char *const kind_names[ERROR_KINDS] = {
 	[ERROR_SUSPEND] = "suspend",
 	[ERROR_RESUME] = "resume",
 	[ERROR_SUSPENDED] = "suspended",
+	[ERROR_CONNECT] = "connect",
+	[ERROR_COPY] = "copy",
+	[ERROR_ARRIVE] = "arrive",
 	[ERROR_LIMIT] = "limit",
 };
 

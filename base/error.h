@@ -91,6 +91,9 @@ enum error_kind {
 	ERROR_SUSPEND, /* it cannot be suspended; resumed */
 	ERROR_RESUME,
 	ERROR_SUSPENDED, /* nothing can be done in it until it is resumed */
+	ERROR_CONNECT, /* another host cannot be reached, or does not answer */
+	ERROR_COPY, /* files cannot be brought there */
+	ERROR_ARRIVE, /* the VE cannot be started there */
 	ERROR_LIMIT, /* the kernel refuses a limit of a VE's resources */
 	ERROR_KINDS
 };

@@ -119,6 +119,9 @@ static int hold(struct visit *visit, struct error *err)
 static int check_stopped(const struct visit *visit, struct error *err)
 {
 	const struct held *held = &visit->held;
+	if (held->state.phase == VE_MIGRATING)
+		return error_set(err, ERROR_LOCKED, "the VE %u is being moved to another host",
+				 visit->spec.ctid);
 	if (held->state.phase == VE_RUNNING || held->state.phase == VE_STOPPING)
 		return error_set(err, ERROR_RUNNING, "the VE %u is running", visit->spec.ctid);
 	if (!is_mounted(held->config.root))

@@ -85,6 +85,8 @@ static const char *status_of(const struct host_config *host, unsigned ctid,
 		return "creating";
 	case VE_DESTROYING:
 		return "destroying";
+	case VE_MIGRATING:
+		return "migrating";
 	case VE_STARTING:
 		return state->this_boot && is_locked(host, ctid) ? "starting" : NULL;
 	case VE_STOPPING:

@@ -289,6 +289,7 @@ static const struct parameter parameters[] = {
 	{ "VE_DISK_KIND", is_disk_kind, "project, image, qgroup or none", .own = true },
 	{ "VE_DISK_PROJECT", is_number, .most = UINT_MAX, .own = true },
 	{ "VE_SNAPSHOT", TEXT, .own = true },
+	{ "VE_MIGRATION", TEXT, .own = true },
 
 	{ "DISKSPACE", is_space, DISK_SPACE_FORM, .unit = BLOCK },
 	{ "DISKINODES", are_inodes, DISK_INODES_FORM, .unit = 1 },

@@ -91,6 +91,15 @@ int action_read(const struct action *action, enum action_kind kind, bool own, st
 	return -1;
 }
 
+void action_files(const struct host_config *host, unsigned ctid, struct strvec *ret)
+{
+	for (int kind = 0; kind < ACTION_KINDS; kind++) {
+		autofree char *path = path_of(host, ctid, (enum action_kind)kind, true);
+		if (access(path, F_OK) == 0)
+			strvec_push(ret, path);
+	}
+}
+
 void action_retire(const struct host_config *host, unsigned ctid)
 {
 	for (int kind = 0; kind < ACTION_KINDS; kind++) {

@@ -49,5 +49,8 @@ int action_run_mounted(const struct action *action, enum action_kind kind, struc
 int action_read(const struct action *action, enum action_kind kind, bool own, struct strbuf *ret,
 		struct error *err);
 
+/* Adds the paths of those that are the VE's own. */
+void action_files(const struct host_config *host, unsigned ctid, struct strvec *ret);
+
 /* The VE is gone: its scripts become CTID.ACTION.destroyed, as its configuration does. */
 void action_retire(const struct host_config *host, unsigned ctid);

@@ -186,6 +186,13 @@ int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct repo
 		return -1;
 	if (state->phase == VE_STOPPED)
 		return 0;
+	if (state->phase == VE_MIGRATING) {
+		error_set(err, ERROR_LOCKED, "the VE %u is being moved to another host", ctid);
+		return error_hint(err,
+				  "\"vzmigrate HOST %u\" goes on with that, \"vzmigrate --cancel "
+				  "%u\" takes it back",
+				  ctid, ctid);
+	}
 	bool ran = state->phase == VE_RUNNING || state->phase == VE_STOPPING;
 	if (ran && ve_process_alive(state, &state->init)) {
 		/* A stop that was interrupted can be asked for again. */

@@ -9,7 +9,7 @@
 /*
  * For the holder of the VE's lock, before it does anything: a start that did not end is undone, a VE whose init is gone
  * is cleaned up after, a create that made no VE is undone, a destroy is completed. *state is what is true then: VE_STOPPED or
- * VE_RUNNING. The caller releases it.
+ * VE_RUNNING. The caller releases it. ERROR_LOCKED: it is being moved to another host.
  */
 int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct report *report,
 		      struct ve_state *state, struct error *err);
