@@ -140,6 +140,9 @@ static int execute(const struct start *start, struct error *err)
 					"/sbin:/bin" },
 			      NULL };
 	limit_take(start->launch->resources);
+	/* Whatever the caller of vzctl had open: a folder of the host's would be a way out. */
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return error_errno(err, errno, "closing descriptors");
 	if (confine_apply(start->launch->confine, err) < 0)
 		return -1;
 	if (!init)
