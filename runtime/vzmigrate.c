@@ -119,9 +119,14 @@ static int move(struct life *life, const struct strvec *operands, json_t **resul
 	if (ctid_find(life->host, operands->items[1], &life->ctid, err) < 0 ||
 	    send_ve(life, &request, err) < 0)
 		return -1;
-	report_info(life->report, "VE %u is on %s", life->ctid, request.remote.host);
-	*result = json_pack("{s:i, s:s, s:b}", "ctid", (int)life->ctid, "host", request.remote.host,
-			    "kept", request.keep);
+	if (request.stood_ms)
+		report_info(life->report, "VE %u is on %s; it stood still for %.1f s", life->ctid,
+			    request.remote.host, (double)request.stood_ms / 1000);
+	else
+		report_info(life->report, "VE %u is on %s", life->ctid, request.remote.host);
+	*result = json_pack("{s:i, s:s, s:b, s:I}", "ctid", (int)life->ctid, "host",
+			    request.remote.host, "kept", request.keep, "stood_still_ms",
+			    (json_int_t)request.stood_ms);
 	return 0;
 }
 

@@ -47,6 +47,7 @@ int journal_load(const struct host_config *host, unsigned ctid, struct journal *
 	ret->id = xstrdup(conf_get_default(&conf, "ID", ""));
 	ret->peer = xstrdup(conf_get_default(&conf, "PEER", ""));
 	ret->private_area = xstrdup_or_null(conf_get(&conf, "PRIVATE"));
+	ret->keep = !strcmp(conf_get_default(&conf, "KEEP", "no"), "yes");
 	ret->ran = !strcmp(conf_get_default(&conf, "RAN", "no"), "yes");
 	return 0;
 }
@@ -89,6 +90,7 @@ int journal_save(const struct host_config *host, unsigned ctid, const struct jou
 	add(&text, "PEER", journal->peer);
 	if (journal->private_area)
 		add(&text, "PRIVATE", journal->private_area);
+	add(&text, "KEEP", journal->keep ? "yes" : "no");
 	add(&text, "RAN", journal->ran ? "yes" : "no");
 	return file_write_atomic(dir, name, 0600, text.text, text.length, err);
 }

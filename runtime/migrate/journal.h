@@ -24,6 +24,7 @@ struct journal {
 	char *id, *peer; /* the other host, as it was called */
 	char *private_area; /* arriving: the copy */
 	bool ran; /* leaving: it was stopped for this, and is to be started again */
+	bool keep; /* leaving: it is to stay here, too */
 };
 
 #define JOURNAL_INIT ((struct journal){ 0 })

@@ -201,7 +201,7 @@ int leave_for_good(struct sending *sending, struct error *err)
 	if (leave_lock(sending, err) < 0)
 		return -1;
 	/* If it is neither, an earlier run has done this, and there may be another VE of that number. */
-	if (*phase == VE_DESTROYING || (*phase == VE_MIGRATING && !sending->request->keep)) {
+	if (*phase == VE_DESTROYING || (*phase == VE_MIGRATING && !sending->journal.keep)) {
 		if (destroy(sending, err) < 0)
 			return -1;
 	} else if (*phase == VE_MIGRATING && disable(sending, err) < 0) {

@@ -1,7 +1,9 @@
 #include "runtime/migrate/send.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -16,6 +18,13 @@
 #include "runtime/migrate/receive.h"
 
 enum { CONF_LIMIT = 1 << 20 };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
 
 /* It is not known what has come of it. */
 static int unknown(const struct sending *sending, struct error *err)
@@ -203,10 +212,9 @@ static int hand_over(struct sending *sending, struct error *err)
 		return -1;
 	}
 	if (leave_step(sending, JOURNAL_COMMITTED, err) < 0 ||
-	    finish(sending, is_quota(disk.kind), err) < 0 ||
-	    leave_step(sending, JOURNAL_DONE, err) < 0)
+	    finish(sending, is_quota(disk.kind), err) < 0)
 		return -1;
-	return leave_for_good(sending, err);
+	return leave_step(sending, JOURNAL_DONE, err);
 }
 
 /* What was copied is what there is: meanwhile the VE may have been given other files. */
@@ -228,13 +236,18 @@ static int move(struct sending *sending, const struct ve_config *config, bool ru
 	    (running && copy_files(sending, config, true, err) < 0))
 		return -1;
 	if (leave_take(sending, err) < 0 || check_same(sending, config, err) < 0 ||
-	    check(sending, &sending->held.config, &sending->held.state, err) < 0 ||
-	    leave_stop(sending, err) < 0)
+	    check(sending, &sending->held.config, &sending->held.state, err) < 0)
+		return -1;
+	int64_t stopped_at = now_ms();
+	if (leave_stop(sending, err) < 0)
 		return -1;
 	if (copy_files(sending, &sending->held.config, false, err) < 0 ||
-	    copy_scripts(sending, err) < 0 || interrupt_check(err) < 0)
+	    copy_scripts(sending, err) < 0 || interrupt_check(err) < 0 ||
+	    hand_over(sending, err) < 0)
 		return -1;
-	return hand_over(sending, err);
+	if (sending->journal.ran)
+		sending->request->stood_ms = now_ms() - stopped_at;
+	return leave_for_good(sending, err);
 }
 
 /* Before anything was handed over. What was copied helps the next try, unless that is not to be. */
@@ -327,6 +340,7 @@ int send_ve(const struct life *life, struct send_request *request, struct error 
 	if (result == 0) {
 		free(sending.journal.peer);
 		sending.journal.peer = xstrdup(request->remote.host);
+		sending.journal.keep |= request->keep;
 	}
 	if (result == 0)
 		result = sending.journal.step == JOURNAL_DONE ? leave_for_good(&sending, err)

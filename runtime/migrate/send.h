@@ -14,6 +14,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "runtime/life/life.h"
@@ -23,6 +24,7 @@ struct send_request {
 	struct remote remote;
 	bool keep; /* here, disabled */
 	bool keep_copy; /* there, if it fails */
+	int64_t stood_ms; /* set: for how long it did not run; 0: it was stopped, or an earlier run had stopped it */
 };
 
 /* ERROR_NO_VE, ERROR_VE_EXISTS, ERROR_CONNECT, ERROR_COPY, ERROR_STOP, ERROR_ARRIVE (it does not start there, and is here again), … */
