@@ -121,6 +121,22 @@ const struct snapshot *snapshots_find(const struct snapshots *snapshots, const c
 	return NULL;
 }
 
+int snapshots_move(const char *private_area, struct error *err)
+{
+	AUTO(snapshots_release) struct snapshots all = SNAPSHOTS_INIT;
+	const struct conf_change change = { "VE_DISK_KIND", disk_kind_name(DISK_AUTO) };
+	if (snapshots_read(private_area, &all, err) < 0)
+		return -1;
+	for (size_t i = 0; i < all.count; i++) {
+		const char *kind = conf_get_default(&all.items[i].info, "VE_DISK_KIND", "");
+		bool quota = !strcmp(kind, disk_kind_name(DISK_PROJECT)) ||
+			     !strcmp(kind, disk_kind_name(DISK_QGROUP));
+		if (quota && conf_edit(AT_FDCWD, all.items[i].info.path, &change, 1, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int snapshot_layers(const struct ve_config *config, struct strvec *digests, struct error *err)
 {
 	AUTO(snapshots_release) struct snapshots all = SNAPSHOTS_INIT;

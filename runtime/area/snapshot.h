@@ -54,6 +54,9 @@ void snapshots_release(struct snapshots *snapshots);
 /* NULL if there is none of that id. */
 const struct snapshot *snapshots_find(const struct snapshots *snapshots, const char *id);
 
+/* They came from another host, without the quotas that they had: who goes back to one gets whatever limits space here (VE_DISK_KIND="auto"). */
+int snapshots_move(const char *private_area, struct error *err);
+
 /* Its folder, or -1. */
 int snapshot_open(int private_area, const char *id, struct error *err);
 

@@ -106,7 +106,8 @@ static int copy_back(const struct life *life, const struct held *held, const str
 	    ve_disk_limits(life->host, &then, &(struct disk_given){ 0 }, &limits, err) < 0)
 		return -1;
 	const struct ve_disk stored = {
-		.kind = choice.wanted == DISK_PROJECT ? DISK_NONE : choice.wanted,
+		.kind = choice.wanted == DISK_IMAGE || choice.wanted == DISK_QGROUP ? choice.wanted
+										    : DISK_NONE,
 		.folder = folder,
 	};
 	if (disk_open(places->folder, &stored, stored.kind != DISK_IMAGE, &from, err) < 0 ||

@@ -12,6 +12,7 @@
 #include "base/strvec.h"
 #include "runtime/area/layer_arrive.h"
 #include "runtime/area/private.h"
+#include "runtime/area/snapshot.h"
 #include "runtime/config/ctid.h"
 #include "runtime/life/cleanup.h"
 #include "runtime/migrate/journal.h"
@@ -165,7 +166,7 @@ static int commit_held(const struct life *life, const json_t *request,
 	AUTO(lock_release) struct lock names = LOCK_INIT;
 	const char *digest = get(json_object_get(request, "changes"), "VE_LAYER");
 	autoclose int private_area = dir_open(AT_FDCWD, journal->private_area, false, 0, err);
-	if (private_area < 0)
+	if (private_area < 0 || snapshots_move(journal->private_area, err) < 0)
 		return -1;
 	if (syncfs(private_area) < 0)
 		return error_errno(err, errno, "syncing %s", journal->private_area);
