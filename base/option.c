@@ -167,6 +167,33 @@ int options_parse(const struct option_row *table, const struct option_row *commo
 	return 0;
 }
 
+/* Whether the word after this option is its value. */
+static bool wants_next(const struct parser *parser, const char *word)
+{
+	const struct option_row *row = NULL;
+
+	if (word[1] == '-') {
+		row = strchr(word, '=') ? NULL : find_name(parser, word + 2, strlen(word + 2));
+		return row && row->type != OPTION_FLAG;
+	}
+	for (word++; *word; word++) {
+		row = find_letter(parser, *word);
+		if (row && row->type != OPTION_FLAG)
+			return !word[1];
+	}
+	return false;
+}
+
+int options_skip(const struct option_row *table, const struct option_row *common, int argc,
+		 char **argv, int at)
+{
+	const struct parser parser = { .tables = { table, common } };
+
+	while (at < argc && argv[at][0] == '-' && argv[at][1])
+		at += wants_next(&parser, argv[at]) ? 2 : 1;
+	return at < argc ? at : argc;
+}
+
 static void option_text(const struct option_row *row, struct strbuf *text)
 {
 	if (row->letter)

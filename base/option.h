@@ -36,6 +36,10 @@ struct option_row {
 int options_parse(const struct option_row *table, const struct option_row *common, int argc,
 		  char **argv, struct strvec *operands, struct error *err);
 
+/* The index of the first word from argv[at] on that is neither an option nor the value of one; argc if there is none. */
+int options_skip(const struct option_row *table, const struct option_row *common, int argc,
+		 char **argv, int at);
+
 /* Appends the rows as aligned help lines to stdout-bound text. */
 struct strbuf;
 void options_help(const struct option_row *table, struct strbuf *text);

@@ -316,6 +316,16 @@ void report_output(struct report *report, const char *line)
 	fflush(report->out);
 }
 
+void report_pass(struct report *report, bool errors, const char *bytes, size_t size)
+{
+	FILE *file = errors ? report->err : report->out;
+
+	screen_clear(&report->screen);
+	fwrite(bytes, 1, size, file);
+	fflush(file);
+	draw(report, true);
+}
+
 void report_detail(struct report *report, const char *format, ...)
 {
 	if (!report || !report->options.verbose || report->options.json)

@@ -68,6 +68,9 @@ void report_detail(struct report *report, const char *format, ...)
 /* A line of the result on stdout, at once: for results that come one by one. */
 void report_output(struct report *report, const char *line);
 
+/* Whole lines of somebody else's, as they are, to stdout or stderr. */
+void report_pass(struct report *report, bool errors, const char *bytes, size_t size);
+
 /* Shown always, and kept for the JSON document ("warnings"). subject may be NULL. */
 void report_warning(struct report *report, const char *subject, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

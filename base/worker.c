@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,22 +16,19 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/worker_child.h"
 
-/*
- * What a child writes to its pipe as a task ends: a header, then on success the result, on failure the three
- * texts of the error, each ended by NUL (subject and hint may be empty). A failure is the last message.
- */
-struct message_header {
-	int32_t status; /* 0, or -1 */
-	int32_t kind; /* enum error_kind */
-	uint64_t size; /* of what follows */
+enum {
+	READ_SIZE = 65536,
+	SIGNAL_WAIT_MS = 50,
+	ASK_AGAIN_MS = 100,
+	POLLS_EACH = 1 + WORKER_PRINTED, /* messages, and what is printed */
 };
-
-enum { READ_SIZE = 65536, SIGNAL_WAIT_MS = 50, ASK_AGAIN_MS = 100 };
 
 struct slot {
 	pid_t pid; /* 0: free */
 	int fd;
+	int printed[WORKER_PRINTED]; /* -1: at its end, or the child has the parent's */
 	size_t first, count, ended; /* tasks */
 	struct strbuf received;
 	size_t taken; /* bytes of that */
@@ -41,56 +38,12 @@ struct workers {
 	struct worker_job job;
 	unsigned jobs; /* slots; at least 1, at most a task each */
 	struct slot *slots;
-	struct pollfd *polls; /* of the slots in use, and one for interrupts */
+	struct pollfd *polls; /* POLLS_EACH for each slot, and one for interrupts */
 	size_t next; /* task to be started */
 	uint64_t weight; /* of all that are to be started */
 	size_t running;
+	bool passed; /* a signal, to those at work */
 };
-
-static void put_text(struct strbuf *text, const char *part)
-{
-	strbuf_add(text, part ?: "", strlen(part ?: "") + 1);
-}
-
-static void child_report(int fd, int status, const struct strbuf *result, const struct error *err)
-{
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	struct message_header header = { .status = status, .kind = (int32_t)err->kind };
-
-	if (status < 0) {
-		put_text(&text, err->subject);
-		put_text(&text, err->message);
-		put_text(&text, err->hint);
-	} else {
-		strbuf_add(&text, result->text, result->length);
-	}
-	header.size = text.length;
-	if (write_all(fd, &header, sizeof(header), "pipe", NULL) < 0 ||
-	    write_all(fd, text.text, text.length, "pipe", NULL) < 0)
-		_exit(2);
-}
-
-/* The child must not outlive its parent; that may have ended before prctl() took effect. */
-static void child_run(const struct worker_job *job, const struct slot *slot, pid_t parent)
-{
-	struct strbuf result = STRBUF_INIT;
-	struct error err = ERROR_INIT;
-	int status = 0;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(2);
-	interrupt_reset_child();
-	/* A terminal's signals are for the parent's group. */
-	if (job->finish_started)
-		setpgid(0, 0);
-	for (size_t i = 0; status == 0 && i < slot->count; i++) {
-		strbuf_truncate(&result, 0);
-		status = job->task(slot->first + i, job->data, &result, &err);
-		child_report(slot->fd, status, &result, &err);
-	}
-	_exit(0);
-}
 
 static uint64_t weight_of(const struct worker_job *job, size_t index)
 {
@@ -116,31 +69,63 @@ static size_t take_tasks(struct workers *pool)
 	return count;
 }
 
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* The ends for reading are the slot's, the others the child's. */
+static int make_pipes(const struct worker_job *job, struct slot *slot, struct worker_child *child,
+		      struct error *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "%s: making a pipe", job->name);
+	slot->fd = ends[0];
+	child->messages = ends[1];
+	for (int i = 0; job->printed && i < WORKER_PRINTED; i++) {
+		if (pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+			return error_errno(err, errno, "%s: making a pipe", job->name);
+		slot->printed[i] = ends[0];
+		child->printed[i] = ends[1];
+	}
+	return 0;
+}
+
+static void close_ends(struct slot *slot)
+{
+	close_fd(&slot->fd);
+	for (int i = 0; i < WORKER_PRINTED; i++)
+		close_fd(&slot->printed[i]);
+}
+
 static int start(struct workers *pool, struct slot *slot, struct error *err)
 {
-	int fds[2];
+	struct worker_child child = { .messages = -1, .printed = { -1, -1 } };
 	pid_t parent = getpid();
+	int result = make_pipes(&pool->job, slot, &child, err);
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return error_errno(err, errno, "%s: making a pipe", pool->job.name);
-	slot->first = pool->next;
-	slot->count = take_tasks(pool);
+	slot->first = child.first = pool->next;
+	slot->count = child.count = take_tasks(pool);
 	slot->ended = slot->taken = 0;
-	pid_t pid = fork();
-	if (pid < 0) {
-		int saved = errno;
-		close(fds[0]);
-		close(fds[1]);
-		return error_errno(err, saved, "%s: starting a process", pool->job.name);
+	slot->pid = result < 0 ? 0 : fork();
+	if (result == 0 && slot->pid == 0) {
+		close_ends(slot);
+		worker_child_run(&pool->job, &child, parent);
 	}
-	if (pid == 0) {
-		close(fds[0]);
-		slot->fd = fds[1];
-		child_run(&pool->job, slot, parent);
+	if (slot->pid < 0)
+		result = error_errno(err, errno, "%s: starting a process", pool->job.name);
+	close_fd(&child.messages);
+	for (int i = 0; i < WORKER_PRINTED; i++)
+		close_fd(&child.printed[i]);
+	if (result < 0) {
+		slot->pid = 0;
+		close_ends(slot);
+		return -1;
 	}
-	close(fds[1]);
-	slot->pid = pid;
-	slot->fd = fds[0];
 	pool->running++;
 	if (pool->job.started)
 		pool->job.started(slot->first, pool->job.data);
@@ -152,30 +137,9 @@ static int reap(struct slot *slot)
 	int status = 0;
 	while (waitpid(slot->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	close(slot->fd);
+	close_ends(slot);
 	slot->pid = 0;
 	return status;
-}
-
-/* The texts of a failure, as child_report() wrote them; the NUL behind `text` ends what a child that
- * has gone mad may have left out. */
-static int take_error(const struct message_header *header, const char *text, struct error *err)
-{
-	const char *end = text + header->size;
-	const char *subject = text;
-	const char *message = subject + strlen(subject) + (subject < end);
-	message = message < end ? message : end;
-	const char *hint = message + strlen(message) + 1;
-	hint = hint < end ? hint : end;
-
-	bool known = header->kind > ERROR_NONE && header->kind < ERROR_KINDS;
-	error_set(err, known ? (enum error_kind)header->kind : ERROR_INTERNAL, "%s",
-		  *message ? message : "failed");
-	if (*subject)
-		error_subject(err, "%s", subject);
-	if (*hint)
-		error_hint(err, "%s", hint);
-	return -1;
 }
 
 /* A terminal sends SIGINT to all of us; the child's end may be seen before our own signal. */
@@ -199,7 +163,7 @@ static int ended_badly(const struct workers *pool, size_t index, int status, str
 }
 
 /* The content of the next message, if it is there as a whole; behind the last one nothing may follow. */
-static const char *next_message(const struct slot *slot, struct message_header *header)
+static const char *next_message(const struct slot *slot, struct worker_message *header)
 {
 	size_t left = slot->received.length - slot->taken;
 	bool last = slot->ended + 1 == slot->count;
@@ -219,14 +183,14 @@ static int take_result(const struct workers *pool, struct slot *slot, const char
 	const struct worker_job *job = &pool->job;
 	size_t index = slot->first + slot->ended++;
 
-	slot->taken += sizeof(struct message_header) + size;
+	slot->taken += sizeof(struct worker_message) + size;
 	return job->done ? job->done(index, job->data, content, size, err) : 0;
 }
 
 /* All but the last one, and a failure: what the child says of those counts when it has ended. */
 static int take_early(const struct workers *pool, struct slot *slot, struct error *err)
 {
-	struct message_header header;
+	struct worker_message header;
 	const char *content;
 
 	while (slot->ended + 1 < slot->count && (content = next_message(slot, &header)) &&
@@ -238,17 +202,46 @@ static int take_early(const struct workers *pool, struct slot *slot, struct erro
 
 /* The next result of a child that has ended, or its failure. */
 static const char *understand(const struct workers *pool, const struct slot *slot, int status,
-			      struct message_header *header, struct error *why)
+			      struct worker_message *header, struct error *why)
 {
 	const char *content = status == 0 ? next_message(slot, header) : NULL;
 
 	if (content && header->status == 0)
 		return content;
 	if (content)
-		take_error(header, content, why);
+		worker_message_error(header, content, why);
 	else
 		ended_badly(pool, slot->first + slot->ended, status, why);
 	return NULL;
+}
+
+/* 1 if there was something, 0 if there is nothing for now or any more. */
+static int take_printed(const struct workers *pool, struct slot *slot, int which, struct error *err)
+{
+	char bytes[READ_SIZE];
+	ssize_t got = read(slot->printed[which], bytes, sizeof(bytes));
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (got <= 0) {
+		close_fd(&slot->printed[which]);
+		return 0;
+	}
+	return pool->job.printed(slot->first + slot->ended, pool->job.data, STDOUT_FILENO + which,
+				 bytes, (size_t)got, err) < 0
+		       ? -1
+		       : 1;
+}
+
+/* What it had printed when it ended; what it has started may keep the other end for ever. */
+static int take_last_words(const struct workers *pool, struct slot *slot, struct error *err)
+{
+	int taken = 0;
+
+	for (int i = 0; taken >= 0 && i < WORKER_PRINTED; i++)
+		while (slot->printed[i] >= 0 && (taken = take_printed(pool, slot, i, err)) > 0)
+			;
+	return taken;
 }
 
 /* The child has closed its pipe. */
@@ -256,11 +249,11 @@ static int finish(struct workers *pool, struct slot *slot, struct error *err)
 {
 	const struct worker_job *job = &pool->job;
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	int status = reap(slot), ret = 0;
+	int ret = take_last_words(pool, slot, err), status = reap(slot);
 
 	pool->running--;
 	while (ret == 0 && slot->ended < slot->count) {
-		struct message_header header;
+		struct worker_message header;
 		const char *content = understand(pool, slot, status, &header, &why);
 		if (!content)
 			break;
@@ -306,34 +299,63 @@ static int fill_slots(struct workers *pool, struct error *err)
 	return 0;
 }
 
-static int check_signals(const struct workers *pool, struct error *err)
+/* With the first one, those at work end as the job says; with the second, at once. */
+static int check_signals(struct workers *pool, struct error *err)
 {
-	if (pool->job.finish_started && interrupt_count() < 2)
+	const struct worker_job *job = &pool->job;
+
+	if (!(job->finish_started || job->pass_signals) || interrupt_count() > 1)
+		return interrupt_check(err);
+	if (!job->pass_signals || pool->passed || !interrupt_pending())
 		return 0;
-	return interrupt_check(err);
+	pool->passed = true;
+	for (unsigned i = 0; i < pool->jobs; i++)
+		if (pool->slots[i].pid)
+			kill(pool->slots[i].pid, interrupt_pending());
+	return 0;
+}
+
+static void plan_polls(struct workers *pool)
+{
+	/* Of the first signal one is told once. */
+	bool heard = (pool->job.finish_started || pool->job.pass_signals) && interrupt_pending();
+	struct pollfd *poll = pool->polls;
+
+	for (unsigned i = 0; i < pool->jobs; i++) {
+		const struct slot *slot = &pool->slots[i];
+		*poll++ = (struct pollfd){ .fd = slot->pid ? slot->fd : -1, .events = POLLIN };
+		for (int p = 0; p < WORKER_PRINTED; p++)
+			*poll++ = (struct pollfd){ .fd = slot->pid ? slot->printed[p] : -1,
+						   .events = POLLIN };
+	}
+	*poll = (struct pollfd){ .fd = heard ? -1 : interrupt_fd(), .events = POLLIN };
+}
+
+static int serve(struct workers *pool, struct slot *slot, const struct pollfd *polls,
+		 struct error *err)
+{
+	for (int i = 0; i < WORKER_PRINTED; i++)
+		if (polls[1 + i].revents && take_printed(pool, slot, i, err) < 0)
+			return -1;
+	return polls[0].revents ? receive(pool, slot, err) : 0;
 }
 
 static int wait_some(struct workers *pool, struct error *err)
 {
-	unsigned jobs = pool->jobs;
-	for (unsigned i = 0; i < jobs; i++)
-		pool->polls[i] = (struct pollfd){
-			.fd = pool->slots[i].pid ? pool->slots[i].fd : -1,
-			.events = POLLIN,
-		};
-	/* Of the first signal one is told once. */
-	bool heard = pool->job.finish_started && interrupt_pending();
-	pool->polls[jobs] = (struct pollfd){ .fd = heard ? -1 : interrupt_fd(), .events = POLLIN };
-	bool again = pool->job.allowed || pool->job.waiting || heard;
-	if (poll(pool->polls, jobs + 1, again ? ASK_AGAIN_MS : -1) < 0 && errno != EINTR)
-		return error_errno(err, errno, "%s: waiting", pool->job.name);
-	if (pool->job.waiting)
-		pool->job.waiting(pool->job.data);
+	const struct worker_job *job = &pool->job;
+	bool again = job->allowed || job->waiting || interrupt_pending();
+
+	plan_polls(pool);
+	if (poll(pool->polls, POLLS_EACH * pool->jobs + 1, again ? ASK_AGAIN_MS : -1) < 0 &&
+	    errno != EINTR)
+		return error_errno(err, errno, "%s: waiting", job->name);
+	if (job->waiting)
+		job->waiting(job->data);
 	if (check_signals(pool, err) < 0)
 		return -1;
-	for (unsigned i = 0; i < jobs; i++)
-		if (pool->slots[i].pid && pool->polls[i].revents &&
-		    receive(pool, &pool->slots[i], err) < 0)
+	for (unsigned i = 0; i < pool->jobs; i++)
+		if (pool->slots[i].pid &&
+		    serve(pool, &pool->slots[i], &pool->polls[i * POLLS_EACH], err) < 0)
 			return -1;
 	return 0;
 }
@@ -346,9 +368,10 @@ static struct workers *workers_new(const struct worker_job *job)
 	workers->job = *job;
 	workers->jobs = jobs ? jobs : 1;
 	workers->slots = xcalloc(workers->jobs, sizeof(*workers->slots));
-	workers->polls = xcalloc(workers->jobs + 1, sizeof(*workers->polls));
+	workers->polls = xcalloc(POLLS_EACH * workers->jobs + 1, sizeof(*workers->polls));
 	for (unsigned i = 0; i < workers->jobs; i++)
-		workers->slots[i] = (struct slot){ .fd = -1, .received = STRBUF_INIT };
+		workers->slots[i] =
+			(struct slot){ .fd = -1, .printed = { -1, -1 }, .received = STRBUF_INIT };
 	for (size_t i = 0; i < job->count; i++)
 		workers->weight += weight_of(job, i);
 	return workers;
@@ -395,6 +418,12 @@ int workers_end(struct workers **workers, struct error *err)
 	bool left = pool->next < pool->job.count;
 	workers_stop(workers);
 	return ret == 0 && left ? interrupt_check(err) : ret;
+}
+
+unsigned cpu_count(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
 }
 
 int workers_run(const struct worker_job *job, struct error *err)

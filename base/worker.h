@@ -48,7 +48,16 @@ struct worker_job {
 	/* After a signal no more are started, and those at work, which do not hear of it, go on to their end; a second
 	 * signal ends them. Either is ERROR_INTERRUPTED. */
 	bool finish_started;
+	/* After a signal no more are started, and those at work get it, too, with handlers of their own (base/interrupt.h): they
+	 * take back what they have begun. A second signal kills them. Either is ERROR_INTERRUPTED. */
+	bool pass_signals;
+	/* In the parent: what a task prints on its standard output or error (`fd`), as it comes. NULL: it has the parent's. */
+	int (*printed)(size_t index, void *data, int fd, const char *bytes, size_t size,
+		       struct error *err);
 };
+
+/* CPUs that this process may use. */
+unsigned cpu_count(void);
 
 int workers_run(const struct worker_job *job, struct error *err);
 

@@ -14,6 +14,7 @@
 #include "runtime/access/script.h"
 #include "runtime/cmd/command.h"
 #include "runtime/cmd/exit_code.h"
+#include "runtime/cmd/many.h"
 #include "runtime/config/ctid.h"
 #include "runtime/life/life.h"
 
@@ -104,24 +105,14 @@ static int command_unknown(const char *word, struct error *err)
 	return error_hint(err, "\"vzctl --help\" lists the commands");
 }
 
-/* The index of the next word that is no option, from `at` on. */
-static int next_word(int argc, char **argv, int at)
-{
-	while (at < argc && argv[at][0] == '-' && argv[at][1]) {
-		bool apart = !strcmp(argv[at], "--conf") || !strcmp(argv[at], "--timeout") ||
-			     !strcmp(argv[at], "--progress-fd") ||
-			     !strcmp(argv[at], "--completion");
-		at += apart ? 2 : 1;
-	}
-	return at;
-}
-
 static void help(const struct command *command)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	if (command) {
 		strbuf_addf(&text, "usage: vzctl %s%s%s%s%s\n\n%s.\n", command->name,
-			    command->flags & COMMAND_NO_CTID ? "" : " CTID|NAME",
+			    command->flags & COMMAND_NO_CTID ? ""
+			    : command->flags & COMMAND_MANY  ? " CTID|NAME|VE,…"
+							     : " CTID|NAME",
 			    command->options ? " [OPTION…]" : "", *command->operands ? " " : "",
 			    command->operands, command->summary);
 		if (command->options)
@@ -156,8 +147,10 @@ static int completion(struct command_result *result, struct error *err)
 			.name = command->name,
 			.summary = command->summary,
 			.options = command->options,
-			.operands =
-				command->flags & COMMAND_NO_CTID ? COMPLETE_FILES : COMPLETE_VES,
+			.operands = command->flags & COMMAND_NO_CTID ? COMPLETE_FILES
+				    : command->flags & COMMAND_MANY
+					    ? COMPLETE_VES | COMPLETE_SEVERAL
+					    : COMPLETE_VES,
 		};
 	}
 	return completion_script(&completion, completion_shell, &result->text, err);
@@ -176,16 +169,25 @@ static void call_release(struct call *call)
 	strvec_release(&call->operands);
 }
 
-/* Of exec: all that follows the VE is the command's. */
+static bool has_ve(const struct command *command)
+{
+	return !(command->flags & COMMAND_NO_CTID) &&
+	       !(command->flags & COMMAND_MANY && ve_words_given(&many_options.words));
+}
+
+/* Of exec: all that follows the VE, or the options that say which, is the command's. */
 static int parse_raw(struct call *call, int argc, char **argv, int at, struct error *err)
 {
-	int ve = next_word(argc, argv, at);
-	int end = ve < argc ? ve : argc;
-	for (int i = ve + 1; i < argc; i++)
-		strvec_push(&call->operands, argv[i]);
-	call->ve = ve < argc ? argv[ve] : NULL;
 	AUTO(strvec_release) struct strvec none = STRVEC_INIT;
-	return options_parse(call->command->options, common_options, end, argv, &none, err);
+	const struct option_row *options = call->command->options;
+	int word = options_skip(options, common_options, argc, argv, at);
+	if (options_parse(options, common_options, word, argv, &none, err) < 0)
+		return -1;
+	if (word < argc && has_ve(call->command))
+		call->ve = argv[word++];
+	for (int i = word; i < argc; i++)
+		strvec_push(&call->operands, argv[i]);
+	return 0;
 }
 
 static int parse_cooked(struct call *call, int argc, char **argv, struct error *err)
@@ -193,10 +195,10 @@ static int parse_cooked(struct call *call, int argc, char **argv, struct error *
 	AUTO(strvec_release) struct strvec words = STRVEC_INIT;
 	if (options_parse(call->command->options, common_options, argc, argv, &words, err) < 0)
 		return -1;
-	bool has_ve = !(call->command->flags & COMMAND_NO_CTID);
-	for (size_t i = has_ve; i < words.count; i++)
+	bool first = has_ve(call->command);
+	for (size_t i = first; i < words.count; i++)
 		strvec_push(&call->operands, words.items[i]);
-	for (int i = 0; has_ve && words.count && i < argc; i++)
+	for (int i = 0; first && words.count && i < argc; i++)
 		if (!strcmp(argv[i], words.items[0]))
 			call->ve = argv[i]; /* the copy in `words` goes */
 	return 0;
@@ -204,7 +206,7 @@ static int parse_cooked(struct call *call, int argc, char **argv, struct error *
 
 static int parse(struct call *call, int argc, char **argv, struct error *err)
 {
-	int at = next_word(argc, argv, 0);
+	int at = options_skip(NULL, common_options, argc, argv, 0);
 	if (at >= argc) {
 		AUTO(strvec_release) struct strvec none = STRVEC_INIT;
 		return options_parse(NULL, common_options, argc, argv, &none, err);
@@ -222,7 +224,7 @@ static int check(const struct call *call, struct error *err)
 {
 	const struct command *command = call->command;
 	const char *what = NULL;
-	if (!(command->flags & COMMAND_NO_CTID) && !call->ve)
+	if (has_ve(command) && !call->ve)
 		what = "the number or the name of a VE is missing";
 	else if (call->operands.count < command->operands_min)
 		what = "an operand is missing";
@@ -246,15 +248,18 @@ static int run(const struct call *call, struct command_result *result, struct er
 	unsigned ctid = 0;
 	if (check(call, err) < 0 || host_config_load(&vzctl.host, conf, err) < 0)
 		return -1;
-	if (!(call->command->flags & COMMAND_NO_CTID)) {
+	vzctl.many = call->command->flags & COMMAND_MANY && many_wanted(call->ve);
+	if (!(call->command->flags & COMMAND_NO_CTID) && !vzctl.many) {
 		int found = call->command == &command_create
 				    ? ctid_parse(call->ve, &ctid, err)
 				    : ctid_find(&vzctl.host, call->ve, &ctid, err);
 		if (found < 0)
 			return -1;
 	}
-	if (call->command->prepare && call->command->prepare(&call->operands, err) < 0)
+	if (call->command->prepare && call->command->prepare(&vzctl, &call->operands, err) < 0)
 		return -1;
+	if (vzctl.many)
+		return many_run(&vzctl, call->command, call->ve, &call->operands, result, err);
 	return call->command->run(&vzctl, ctid, &call->operands, result, err);
 }
 

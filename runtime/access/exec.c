@@ -216,3 +216,9 @@ void ve_exec_standard(struct ve_exec_spec *spec)
 	spec->output = STDOUT_FILENO;
 	spec->errors = STDERR_FILENO;
 }
+
+void ve_exec_apart(struct ve_exec_spec *spec, int input)
+{
+	spec->terminal = false;
+	spec->input = input;
+}

@@ -44,3 +44,6 @@ int ve_exec(const struct running *running, const struct ve_exec_spec *spec, int 
  * use it. A job in the background gets no input from it, as it would be stopped.
  */
 void ve_exec_standard(struct ve_exec_spec *spec);
+
+/* For one of several at the same time: no terminal, and that input or none. */
+void ve_exec_apart(struct ve_exec_spec *spec, int input);

@@ -19,6 +19,8 @@ struct vzctl {
 	struct report *report;
 	unsigned timeout_s; /* for locks */
 	bool json;
+	bool many; /* the command is for several VEs: input, output and terminal are nobody's own */
+	bool passing; /* … and this VE was not named itself */
 };
 
 struct command_result {
@@ -32,6 +34,8 @@ enum command_flags {
 	COMMAND_RAW = 2, /* what follows the CTID is not looked at for options (exec) */
 	COMMAND_ANYBODY = 4, /* needs no root */
 	COMMAND_HIDDEN = 8, /* between our own programs, or an old spelling */
+	COMMAND_MANY = 16, /* may be for several VEs (many.h) */
+	COMMAND_PRINTS = 32, /* what is printed is what a program in the VE prints */
 };
 
 struct command {
@@ -43,9 +47,15 @@ struct command {
 	unsigned flags;
 	void (*make_options)(void); /* fills in those that are rows of another table; may be NULL */
 	/* Once, before run(), which may be for several VEs: reads what is to be read from standard input. May be NULL. */
-	int (*prepare)(const struct strvec *operands, struct error *err);
+	int (*prepare)(const struct vzctl *vzctl, const struct strvec *operands, struct error *err);
 	int (*run)(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
 		   struct command_result *ret, struct error *err);
+
+	/* Of several VEs. */
+	const char *past; /* "started"; NULL: that it is done needs no word */
+	const char *progress; /* "starting VEs"; NULL: its name */
+	const enum error_kind *
+		passes; /* what is no failure in a VE that was not named itself; up to ERROR_NONE; may be NULL */
 };
 
 extern const struct command command_create, command_destroy, command_delete, command_start,

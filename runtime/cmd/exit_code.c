@@ -46,6 +46,7 @@ const struct exit_code exit_codes[] = {
 	{ ERROR_TECHNOLOGY, 99, "the host or its file system does not offer this" },
 	{ ERROR_DISABLED, 105, "the VE is disabled" },
 	{ ERROR_SAMPLE, 109, "the sample cannot be applied" },
+	{ ERROR_PARTIAL, 120, "it failed in some of several VEs" },
 	{ ERROR_VETH, 130, "a bridged interface of the VE cannot be made or changed" },
 	{ ERROR_VE_NAME, 131, "the name is bad, or taken" },
 	{ ERROR_SAVE, 139, "the configuration cannot be saved" },

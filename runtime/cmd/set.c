@@ -5,6 +5,7 @@
 #include "runtime/access/password.h"
 #include "runtime/cmd/ask.h"
 #include "runtime/cmd/command.h"
+#include "runtime/cmd/many.h"
 #include "runtime/cmd/set_resource.h"
 #include "runtime/config/parameter.h"
 #include "runtime/life/life.h"
@@ -79,6 +80,7 @@ static const struct option_row own_options[] = {
 	{ "reset_ub", 0, OPTION_FLAG, &reset_ub, NULL,
 	  "set its resources to what its configuration says" },
 	{ "save", 0, OPTION_FLAG, &save, NULL, "keep this in its configuration" },
+	MANY_OPTIONS,
 	{ NULL },
 };
 
@@ -129,8 +131,9 @@ static int take_interface(struct conf *ret, struct error *err)
 	return 0;
 }
 
-static int prepare(const struct strvec *operands, struct error *err)
+static int prepare(const struct vzctl *vzctl, const struct strvec *operands, struct error *err)
 {
+	(void)vzctl;
 	(void)operands;
 	if (!userpasswd)
 		return 0;
@@ -217,6 +220,9 @@ const struct command command_set = {
 	.operands = "",
 	.summary = "Changes a VE's settings",
 	.options = options,
+	.flags = COMMAND_MANY,
+	.past = "set",
+	.progress = "setting",
 	.make_options = make_options,
 	.prepare = prepare,
 	.run = run,

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "runtime/access/ready.h"
 #include "runtime/cmd/command.h"
+#include "runtime/cmd/many.h"
 #include "runtime/life/life.h"
 
 static bool fast, force, wait_wanted;
@@ -9,6 +10,7 @@ static unsigned wait_s = 120;
 
 static const struct option_row fast_option[] = {
 	{ "fast", 0, OPTION_FLAG, &fast, NULL, "kill it instead of shutting it down" },
+	MANY_OPTIONS,
 	{ NULL },
 };
 
@@ -17,6 +19,7 @@ static const struct option_row start_options[] = {
 	{ "wait", 0, OPTION_FLAG, &wait_wanted, NULL, "be back when it is up" },
 	{ "wait-timeout", 0, OPTION_NUMBER, &wait_s, "SECONDS",
 	  "how long it may take to be up (default 120)" },
+	MANY_OPTIONS,
 	{ NULL },
 };
 
@@ -66,20 +69,41 @@ static int run_stop(struct vzctl *vzctl, unsigned ctid, const struct strvec *ope
 	return life_stop(&life, fast, err) < 0 ? -1 : done(vzctl, ctid, "is stopped", ret);
 }
 
+/* Of all VEs, those that run are restarted. */
+static int check_runs(const struct vzctl *vzctl, unsigned ctid, struct error *err)
+{
+	struct life_status status;
+	if (!vzctl->passing)
+		return 0;
+	if (life_status(&vzctl->host, ctid, &status, err) < 0)
+		return -1;
+	return status.running ? 0
+			      : error_set(err, ERROR_NOT_RUNNING, "the VE %u is not running", ctid);
+}
+
 static int run_restart(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
 		       struct command_result *ret, struct error *err)
 {
 	const struct life life = command_life(vzctl, ctid);
 	(void)operands;
+	if (check_runs(vzctl, ctid, err) < 0)
+		return -1;
 	return life_restart(&life, fast, err) < 0 ? -1 : done(vzctl, ctid, "is restarted", ret);
 }
+
+static const enum error_kind start_passes[] = { ERROR_RUNNING, ERROR_DISABLED, ERROR_NONE };
+static const enum error_kind stop_passes[] = { ERROR_NOT_RUNNING, ERROR_NONE };
 
 const struct command command_start = {
 	.name = "start",
 	.operands = "",
 	.summary = "Starts a VE",
 	.options = start_options,
+	.flags = COMMAND_MANY,
 	.run = run_start,
+	.past = "started",
+	.progress = "starting VEs",
+	.passes = start_passes,
 };
 
 const struct command command_stop = {
@@ -87,7 +111,11 @@ const struct command command_stop = {
 	.operands = "",
 	.summary = "Shuts a VE down",
 	.options = fast_option,
+	.flags = COMMAND_MANY,
 	.run = run_stop,
+	.past = "stopped",
+	.progress = "stopping VEs",
+	.passes = stop_passes,
 };
 
 const struct command command_restart = {
@@ -95,5 +123,9 @@ const struct command command_restart = {
 	.operands = "",
 	.summary = "Shuts a VE down and starts it again",
 	.options = fast_option,
+	.flags = COMMAND_MANY,
 	.run = run_restart,
+	.past = "restarted",
+	.progress = "restarting VEs",
+	.passes = stop_passes,
 };

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/worker.h"
 #include "image/tar_tree.h"
 #include "image/walk.h"
 #include "vzpkg/cache/generation.h"

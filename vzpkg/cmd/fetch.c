@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/cleanup.h"
+#include "base/worker.h"
 #include "vzpkg/cmd/each_template.h"
 #include "vzpkg/cmd/packages.h"
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/worker.h"
 #include "vzpkg/cache/verify.h"
 #include "vzpkg/cache/workdir.h"
 #include "vzpkg/cmd/fleet.h"

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/worker.h"
 #include "vzpkg/cmd/command.h"
 #include "vzpkg/cmd/packages.h"
 

@@ -1,18 +1,11 @@
 #include "vzpkg/cmd/packages.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 #include "vzpkg/cache/verify.h"
 #include "vzpkg/template_keyring.h"
-
-unsigned cpu_count(void)
-{
-	cpu_set_t set;
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
-}
 
 static bool needs_keys(const struct plan *plan)
 {

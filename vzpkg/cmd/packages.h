@@ -31,6 +31,3 @@ int packages_fill_verified(struct app *app, const struct template *template,
 			   struct error *err);
 
 void packages_release(struct packages *packages);
-
-/* CPUs that this process may use. */
-unsigned cpu_count(void);

@@ -165,6 +165,27 @@ static void one_table(void **state)
 	assert_string_equal(operands.items[0], "");
 }
 
+static int skipped(const char *first, const char *second, const char *third)
+{
+	char *args[] = { (char *)(uintptr_t)first, (char *)(uintptr_t)second,
+			 (char *)(uintptr_t)third, NULL };
+	return options_skip(table, NULL, 3, args, 0);
+}
+
+static void the_first_word(void **state)
+{
+	(void)state;
+	assert_int_equal(skipped("word", "--flag", "x"), 0);
+	assert_int_equal(skipped("--flag", "word", "x"), 1);
+	assert_int_equal(skipped("--text", "value", "word"), 2);
+	assert_int_equal(skipped("--text=value", "word", "x"), 1);
+	assert_int_equal(skipped("-ft", "value", "word"), 2);
+	assert_int_equal(skipped("-tvalue", "word", "x"), 1);
+	assert_int_equal(skipped("--unknown", "word", "x"), 1);
+	assert_int_equal(skipped("-f", "-", "x"), 1);
+	assert_int_equal(skipped("-f", "-f", "--text"), 3);
+}
+
 static void help(void **state)
 {
 	(void)state;
@@ -194,6 +215,7 @@ int main(void)
 		cmocka_unit_test_setup(wrong, reset),   cmocka_unit_test_setup(help, reset),
 		cmocka_unit_test_setup(hints, reset),   cmocka_unit_test_setup(one_table, reset),
 		cmocka_unit_test_setup(nearest, reset), cmocka_unit_test(secrets_are_covered),
+		cmocka_unit_test(the_first_word),
 	};
 	int ret = cmocka_run_group_tests(tests, NULL, NULL);
 	strvec_release(&list);

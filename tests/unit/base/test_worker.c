@@ -6,11 +6,14 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -659,6 +662,116 @@ static void workers_meanwhile(void **state)
 	workers_stop(&workers);
 }
 
+static int print_much(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)data;
+	(void)err;
+	strbuf_addf(result, "%zu", index);
+	for (int i = 0; i < 100000; i++)
+		printf("%zu", index);
+	fflush(stdout);
+	fprintf(stderr, "error %zu", index);
+	/* One that keeps its outputs is not waited for. */
+	if (index == 1 && fork() == 0) {
+		close_range(3, ~0U, 0);
+		sleep(2);
+		_exit(0);
+	}
+	return 0;
+}
+
+static size_t printed[2][3];
+
+static int take_printed(size_t index, void *data, int fd, const char *bytes, size_t size,
+			struct error *err)
+{
+	(void)data;
+	(void)err;
+	for (size_t i = 0; fd == STDOUT_FILENO && i < size; i++)
+		assert_int_equal(bytes[i], '0' + (int)index);
+	printed[fd - STDOUT_FILENO][index] += size;
+	return 0;
+}
+
+static void what_is_printed_is_kept_apart(void **state)
+{
+	(void)state;
+	struct worker_job job = { .name = "printing",
+				  .jobs = 3,
+				  .count = 3,
+				  .task = print_much,
+				  .printed = take_printed };
+	struct timespec begun, ended;
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	assert_int_equal(workers_run(&job, NULL), 0);
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	assert_true(ended.tv_sec - begun.tv_sec < 2);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(printed[0][i], 100000);
+		assert_int_equal(printed[1][i], strlen("error 0"));
+	}
+}
+
+static int wait_for_signal(size_t index, void *data, struct strbuf *result, struct error *err)
+{
+	(void)data;
+	(void)result;
+	if (index == 1)
+		kill(getppid(), SIGTERM);
+	while (!interrupt_pending())
+		poll(NULL, 0, 10);
+	/* It takes back what it has begun. */
+	kill(getppid(), SIGUSR1);
+	return error_set(err, ERROR_INTERRUPTED, "told by %d", interrupt_pending());
+}
+
+static volatile sig_atomic_t taken_back;
+
+static void count_taken_back(int number)
+{
+	(void)number;
+	taken_back = taken_back + 1;
+}
+
+static size_t told;
+
+static int see_told(size_t index, void *data, const struct error *why, struct error *err)
+{
+	(void)index;
+	(void)data;
+	(void)err;
+	told += why->kind == ERROR_INTERRUPTED && strcmp(why->message, "told by 15") == 0;
+	return 0;
+}
+
+static void pass_a_signal_on(void)
+{
+	struct worker_job job = { .name = "waiting",
+				  .jobs = 2,
+				  .count = 5,
+				  .task = wait_for_signal,
+				  .failed = see_told,
+				  .pass_signals = true };
+	struct error err = ERROR_INIT;
+	struct sigaction action = { .sa_handler = count_taken_back };
+	interrupt_setup();
+	sigaction(SIGUSR1, &action, NULL);
+	bool good = workers_run(&job, &err) < 0 && err.kind == ERROR_INTERRUPTED && told == 2 &&
+		    taken_back >= 1;
+	_exit(good ? 0 : 1);
+}
+
+static void a_signal_is_passed_on(void **state)
+{
+	(void)state;
+	int status = -1;
+	pid_t pid = fork();
+	if (pid == 0)
+		pass_a_signal_on();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -680,6 +793,8 @@ int main(void)
 		cmocka_unit_test(the_parent_stops_it),
 		cmocka_unit_test(children_die_with_their_parent),
 		cmocka_unit_test(workers_meanwhile),
+		cmocka_unit_test(what_is_printed_is_kept_apart),
+		cmocka_unit_test(a_signal_is_passed_on),
 		cmocka_unit_test(locks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
