@@ -55,10 +55,11 @@ PROGRAMS := $(B)/bin/vzpkg $(B)/bin/vzctl $(B)/bin/vzlist $(B)/bin/vzcfgvalidate
 INIT := $(B)/libexec/vzpkg/vzinit
 MONITOR := $(B)/libexec/vzpkg/vzmonitor
 POLICY := $(B)/libexec/vzpkg/policy-rc.d
+SERVICE := $(B)/bin/vz
 SHARE := $(B)/share/vzpkg/templates
 SAMPLES := $(B)/share/vzpkg/conf
 
-all: $(PROGRAMS) $(INIT) $(MONITOR) $(POLICY) $(SHARE) $(SAMPLES)
+all: $(PROGRAMS) $(SERVICE) $(INIT) $(MONITOR) $(POLICY) $(SHARE) $(SAMPLES)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -112,6 +113,10 @@ $(MONITOR): runtime/monitor/vzmonitor.c
 	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
 
 $(POLICY): vzpkg/install/policy-rc.d
+	@mkdir -p $(@D)
+	install -m 0755 $< $@
+
+$(SERVICE): runtime/service/vz
 	@mkdir -p $(@D)
 	install -m 0755 $< $@
 
@@ -201,13 +206,13 @@ $(B)/completion/fish/%.fish: $(B)/bin/%
 	@mkdir -p $(@D)
 	$< --completion fish > $@
 
-MAN := vzpkg.8 vzctl.8 vzlist.8 vzcfgvalidate.8 vzmigrate.8 vz.conf.5
+MAN := vzpkg.8 vzctl.8 vz.8 vzlist.8 vzcfgvalidate.8 vzmigrate.8 vz.conf.5
 ROOT = $(DESTDIR)$(PREFIX)
 
 install: all completions
 	install -d $(ROOT)/sbin $(ROOT)/libexec/vzpkg $(ROOT)/share/vzpkg
-	install -m 0755 $(PROGRAMS) $(ROOT)/sbin/
-	install -m 0755 $(INIT) $(MONITOR) $(POLICY) runtime/service/vzhost $(ROOT)/libexec/vzpkg/
+	install -m 0755 $(PROGRAMS) $(SERVICE) $(ROOT)/sbin/
+	install -m 0755 $(INIT) $(MONITOR) $(POLICY) $(ROOT)/libexec/vzpkg/
 	cp -R --preserve=mode templates runtime/conf $(ROOT)/share/vzpkg/
 	install -D -m 0644 -t $(ROOT)/share/bash-completion/completions $(filter $(B)/completion/bash/%,$(COMPLETIONS))
 	install -D -m 0644 -t $(ROOT)/share/zsh/vendor-completions $(filter $(B)/completion/zsh/%,$(COMPLETIONS))

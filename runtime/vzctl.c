@@ -172,7 +172,7 @@ static void call_release(struct call *call)
 static bool has_ve(const struct command *command)
 {
 	return !(command->flags & COMMAND_NO_CTID) &&
-	       !(command->flags & COMMAND_MANY && ve_words_given(&many_options.words));
+	       !(command->flags & COMMAND_MANY && many_given());
 }
 
 /* Of exec: all that follows the VE, or the options that say which, is the command's. */

@@ -1,6 +1,5 @@
 #include "runtime/cmd/list_field.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,15 +163,13 @@ static struct value get_root(const struct list_ve *ve)
 
 static struct value get_onboot(const struct list_ve *ve)
 {
-	return of_bool(ve, ve->config.onboot);
+	return ve->config.onboot == ONBOOT_AUTO ? of_text("auto")
+						: of_bool(ve, ve->config.onboot == ONBOOT_YES);
 }
 
 static struct value get_bootorder(const struct list_ve *ve)
 {
-	const char *text = conf_get(&ve->config.conf, "BOOTORDER");
-	char *end = NULL;
-	long order = text && isdigit((unsigned char)*text) ? strtol(text, &end, 10) : -1;
-	return of_number(VALUE_NUMBER, end && !*end ? order : -1);
+	return of_number(VALUE_NUMBER, ve->config.conf.count ? ve->config.bootorder : -1);
 }
 
 static struct value get_disabled(const struct list_ve *ve)

@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "base/worker.h"
 #include "runtime/cmd/exit_code.h"
+#include "runtime/cmd/host_ves.h"
 #include "runtime/cmd/many_output.h"
 #include "runtime/config/ctid.h"
 
@@ -24,6 +25,7 @@ enum ve_outcome { VE_WAITING, VE_DONE, VE_PASSED_OVER, VE_FAILED };
 struct ve_task {
 	unsigned ctid; /* 0: `word` means none */
 	const char *word; /* NULL: it was not named itself */
+	long order; /* those of the same are done at the same time */
 	enum ve_outcome outcome;
 	int status; /* of what was run in it */
 	struct error error; /* why it failed, or was passed over */
@@ -35,8 +37,9 @@ struct many {
 	struct vzctl *vzctl;
 	const struct command *command;
 	const struct strvec *operands;
-	struct ve_task *tasks;
+	struct ve_task *tasks; /* in the order in which they are begun */
 	size_t count, ended, failed;
+	size_t first; /* of those that are begun now, when all before have ended */
 };
 
 static void many_release(struct many *many)
@@ -50,9 +53,14 @@ static void many_release(struct many *many)
 	free(many->tasks);
 }
 
+bool many_given(void)
+{
+	return many_options.host || ve_words_given(&many_options.words);
+}
+
 bool many_wanted(const char *ve)
 {
-	return ve_words_given(&many_options.words) || (ve && ve_word_is_many(ve));
+	return many_given() || (ve && ve_word_is_many(ve));
 }
 
 static bool prints(const struct many *many)
@@ -82,7 +90,7 @@ static struct report *own_report(const struct many *many, const char *ve)
 static int task_run(size_t index, void *data, struct strbuf *result, struct error *err)
 {
 	const struct many *many = data;
-	const struct ve_task *task = &many->tasks[index];
+	const struct ve_task *task = &many->tasks[many->first + index];
 	struct command_result done = { .text = STRBUF_INIT };
 	struct vzctl vzctl = *many->vzctl;
 	unsigned ctid = task->ctid;
@@ -109,7 +117,8 @@ static int task_printed(size_t index, void *data, int fd, const char *bytes, siz
 	struct many *many = data;
 	int which = fd - STDOUT_FILENO;
 	(void)err;
-	many_output_add(&many->tasks[index].output[which], many->vzctl->report, which, bytes, size);
+	many_output_add(&many->tasks[many->first + index].output[which], many->vzctl->report, which,
+			bytes, size);
 	return 0;
 }
 
@@ -139,7 +148,7 @@ static void task_ended(struct many *many, struct ve_task *task, enum ve_outcome 
 static int task_done(size_t index, void *data, const char *result, size_t size, struct error *err)
 {
 	struct many *many = data;
-	struct ve_task *task = &many->tasks[index];
+	struct ve_task *task = &many->tasks[many->first + index];
 	json_t *message = json_loadb(result, size, 0, NULL);
 	(void)err;
 	task->status = (int)json_integer_value(json_object_get(message, "status"));
@@ -163,7 +172,7 @@ static bool is_passed_over(const struct many *many, const struct ve_task *task,
 static int task_failed(size_t index, void *data, const struct error *why, struct error *err)
 {
 	struct many *many = data;
-	struct ve_task *task = &many->tasks[index];
+	struct ve_task *task = &many->tasks[many->first + index];
 	char text[16];
 	(void)err;
 	error_set(&task->error, why->kind, "%s: %s", title(task, text), why->message);
@@ -300,6 +309,7 @@ static void take_tasks(struct many *many, const struct ve_selection *selection)
 		struct ve_task *task = &many->tasks[i];
 		task->ctid = selection->items[i].ctid;
 		task->word = selection->items[i].word;
+		task->order = selection->items[i].order;
 		for (int o = 0; o < OUTPUTS; o++) {
 			task->output[o] = MANY_OUTPUT_INIT;
 			task->output[o].ctid = task->ctid;
@@ -309,11 +319,19 @@ static void take_tasks(struct many *many, const struct ve_selection *selection)
 	}
 }
 
+/* How many of those that are left. */
+static size_t together(const struct many *many)
+{
+	size_t end = many->first;
+	while (end < many->count && many->tasks[end].order == many->tasks[many->first].order)
+		end++;
+	return end - many->first;
+}
+
 static int work(struct many *many, struct error *err)
 {
 	struct worker_job job = {
 		.name = many->command->name,
-		.count = many->count,
 		.task = task_run,
 		.done = task_done,
 		.failed = task_failed,
@@ -327,9 +345,28 @@ static int work(struct many *many, struct error *err)
 	if (!prints(many) || isatty(STDERR_FILENO))
 		report_phase(many->vzctl->report, many->command->progress ?: many->command->name,
 			     REPORT_ITEMS, many->count, 100);
-	int status = workers_run(&job, err);
+	int status = 0;
+	for (; status == 0 && many->first < many->count; many->first += job.count) {
+		job.count = together(many);
+		status = workers_run(&job, err);
+	}
 	report_phase_end(many->vzctl->report);
 	return status < 0 && err->kind != ERROR_INTERRUPTED ? -1 : 0;
+}
+
+static int select_ves(const struct vzctl *vzctl, const struct command *command, const char *ve,
+		      struct ve_selection *ret, struct error *err)
+{
+	struct ve_words *words = &many_options.words;
+	if (ve)
+		strvec_push(&words->ves, ve);
+	if (!many_options.host)
+		return ve_select(&vzctl->host, words, ret, err);
+	if (ve_words_given(words) || words->skip.count) {
+		error_set(err, ERROR_USAGE, "%s: --host says which VEs", command->name);
+		return error_hint(err, "name VEs, or use --host");
+	}
+	return host_ves(&vzctl->host, command == &command_start, ret, err);
 }
 
 int many_run(struct vzctl *vzctl, const struct command *command, const char *ve,
@@ -338,9 +375,7 @@ int many_run(struct vzctl *vzctl, const struct command *command, const char *ve,
 	AUTO(ve_selection_release) struct ve_selection selection = VE_SELECTION_INIT;
 	AUTO(many_release)
 	struct many many = { .vzctl = vzctl, .command = command, .operands = operands };
-	if (ve)
-		strvec_push(&many_options.words.ves, ve);
-	if (ve_select(&vzctl->host, &many_options.words, &selection, err) < 0)
+	if (select_ves(vzctl, command, ve, &selection, err) < 0)
 		return -1;
 	take_tasks(&many, &selection);
 	return work(&many, err) < 0 ? -1 : result(&many, ret, err);

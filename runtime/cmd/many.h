@@ -10,6 +10,7 @@
 
 struct many_options {
 	struct ve_words words;
+	bool host; /* of start and stop: those that come up and go down with the host (host_ves.h) */
 	unsigned jobs; /* VEs at a time; 0: VE_PARALLEL, or four for each CPU */
 };
 
@@ -28,6 +29,9 @@ extern struct many_options many_options;
 		"jobs", 'j', OPTION_NUMBER, &many_options.jobs, "N",                               \
 			"of several VEs, so many at a time"                                        \
 	}
+
+/* Whether options say for which VEs, so that no operand has to. */
+bool many_given(void);
 
 /* Whether it is for several: options say for which, or the operand may mean several. `ve` may be NULL. */
 bool many_wanted(const char *ve);

@@ -62,7 +62,7 @@ static const struct option_row own_options[] = {
 	{ "hostname", 0, OPTION_STRING, &hostname, "NAME", "its host name" },
 	{ "name", 0, OPTION_STRING, &name, "NAME",
 	  "what it can be called instead of its number; \"\" for nothing" },
-	{ "onboot", 0, OPTION_STRING, &onboot, "yes|no", "start it with the host" },
+	{ "onboot", 0, OPTION_STRING, &onboot, "yes|no|auto", "start it with the host" },
 	{ "bootorder", 0, OPTION_STRING, &bootorder, "NUMBER",
 	  "with the host, those with a higher one are started earlier" },
 	{ "disabled", 0, OPTION_STRING, &disabled, "yes|no", "do not let it be started" },

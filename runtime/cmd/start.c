@@ -8,7 +8,15 @@
 static bool fast, force, wait_wanted;
 static unsigned wait_s = 120;
 
-static const struct option_row fast_option[] = {
+static const struct option_row stop_options[] = {
+	{ "fast", 0, OPTION_FLAG, &fast, NULL, "kill it instead of shutting it down" },
+	{ "host", 0, OPTION_FLAG, &many_options.host, NULL,
+	  "all VEs that run, as when the host goes down" },
+	MANY_OPTIONS,
+	{ NULL },
+};
+
+static const struct option_row restart_options[] = {
 	{ "fast", 0, OPTION_FLAG, &fast, NULL, "kill it instead of shutting it down" },
 	MANY_OPTIONS,
 	{ NULL },
@@ -19,6 +27,8 @@ static const struct option_row start_options[] = {
 	{ "wait", 0, OPTION_FLAG, &wait_wanted, NULL, "be back when it is up" },
 	{ "wait-timeout", 0, OPTION_NUMBER, &wait_s, "SECONDS",
 	  "how long it may take to be up (default 120)" },
+	{ "host", 0, OPTION_FLAG, &many_options.host, NULL,
+	  "the VEs that are to be started with the host" },
 	MANY_OPTIONS,
 	{ NULL },
 };
@@ -64,8 +74,9 @@ static int run_start(struct vzctl *vzctl, unsigned ctid, const struct strvec *op
 static int run_stop(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
 		    struct command_result *ret, struct error *err)
 {
-	const struct life life = command_life(vzctl, ctid);
+	struct life life = command_life(vzctl, ctid);
 	(void)operands;
+	life.with_host = many_options.host;
 	return life_stop(&life, fast, err) < 0 ? -1 : done(vzctl, ctid, "is stopped", ret);
 }
 
@@ -110,7 +121,7 @@ const struct command command_stop = {
 	.name = "stop",
 	.operands = "",
 	.summary = "Shuts a VE down",
-	.options = fast_option,
+	.options = stop_options,
 	.flags = COMMAND_MANY,
 	.run = run_stop,
 	.past = "stopped",
@@ -122,7 +133,7 @@ const struct command command_restart = {
 	.name = "restart",
 	.operands = "",
 	.summary = "Shuts a VE down and starts it again",
-	.options = fast_option,
+	.options = restart_options,
 	.flags = COMMAND_MANY,
 	.run = run_restart,
 	.past = "restarted",

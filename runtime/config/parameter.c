@@ -46,6 +46,11 @@ static bool is_yes_no(const struct parameter *parameter, const char *value)
 	return !strcmp(value, "yes") || !strcmp(value, "no");
 }
 
+static bool is_onboot(const struct parameter *parameter, const char *value)
+{
+	return is_yes_no(parameter, value) || !strcmp(value, "auto");
+}
+
 static bool is_number(const struct parameter *parameter, const char *value)
 {
 	errno = 0;
@@ -259,7 +264,7 @@ static bool is_disk_kind(const struct parameter *parameter, const char *value)
 #define PATH is_path, "an absolute path"
 
 static const struct parameter parameters[] = {
-	{ "ONBOOT", YES_NO },
+	{ "ONBOOT", is_onboot, "yes, no or auto" },
 	{ "BOOTORDER", is_number, .most = INT_MAX },
 	{ "DISABLED", YES_NO },
 	{ "STOP_TIMEOUT", is_number, .most = 86400 },

@@ -25,6 +25,7 @@ struct ve_words {
 
 struct ve_choice {
 	unsigned ctid; /* 0: a word that means none */
+	long order; /* for who goes by something else than numbers */
 	char *word; /* as the user has written it; NULL for those that came by a range, a pattern or `all` */
 };
 

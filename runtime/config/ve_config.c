@@ -99,6 +99,29 @@ static int get_bool(const struct host_config *host, const struct ve_config *conf
 	return mistake(host, config, key, "this is neither yes nor no", err);
 }
 
+static int get_onboot(const struct host_config *host, struct ve_config *config, struct error *err)
+{
+	static const char *const words[] = { "no", "yes", "auto" };
+	const char *text = get(host, config, "ONBOOT");
+	if (!text || !*text)
+		return 0;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strcmp(text, words[i])) {
+			config->onboot = (enum ve_onboot)i;
+			return 0;
+		}
+	return mistake(host, config, "ONBOOT", "this is neither yes nor no nor auto", err);
+}
+
+/* Only an order depends on it. */
+static long get_bootorder(const struct conf *own)
+{
+	const char *text = conf_get(own, "BOOTORDER");
+	char *end = NULL;
+	long order = text && isdigit((unsigned char)*text) ? strtol(text, &end, 10) : -1;
+	return end && !*end ? order : -1;
+}
+
 static int get_addresses(const struct host_config *host, struct ve_config *config,
 			 struct error *err)
 {
@@ -213,6 +236,7 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 	config->name = xstrdup_or_null(conf_get(own, "NAME"));
 	config->hostname = xstrdup_or_null(conf_get(own, "HOSTNAME"));
 	config->ostemplate = xstrdup_or_null(conf_get(own, "OSTEMPLATE"));
+	config->bootorder = get_bootorder(own);
 	config->stop_timeout_s = STOP_TIMEOUT_S;
 	config->action_timeout_s = ACTION_TIMEOUT_S;
 	config->nameservers_set =
@@ -225,7 +249,7 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 	    get_folder(host, config, "VE_ROOT", host->ve_root, &config->root, err) < 0 ||
 	    get_addresses(host, config, err) < 0 || get_interfaces(host, config, err) < 0 ||
 	    get_rate(host, config, err) < 0 ||
-	    get_bool(host, config, "ONBOOT", &config->onboot, err) < 0 ||
+	    get_onboot(host, config, err) < 0 ||
 	    get_bool(host, config, "DISABLED", &config->disabled, err) < 0 ||
 	    get_bool(host, config, "BUNDLED_INIT", &config->bundled_init, err) < 0 ||
 	    get_number(host, config, "STOP_TIMEOUT", TIMEOUT_MAX_S, &config->stop_timeout_s, err) <

@@ -20,6 +20,12 @@ enum ve_layout {
 	VE_LAYOUT_SIMFS, /* a tree of its own, ids mapped by its mount */
 };
 
+enum ve_onboot {
+	ONBOOT_NO,
+	ONBOOT_YES,
+	ONBOOT_AUTO, /* if it ran when the host went down: was_running.h */
+};
+
 struct ve_config {
 	unsigned ctid;
 	struct conf conf; /* CTID.conf alone */
@@ -33,7 +39,9 @@ struct ve_config {
 	struct rate rate; /* NETRATE: of all its traffic */
 	struct strvec nameservers, searchdomains; /* NAMESERVER="inherit": the host's */
 	bool nameservers_set, searchdomains_set;
-	bool onboot, disabled;
+	enum ve_onboot onboot;
+	long bootorder; /* -1: not set, or no number */
+	bool disabled;
 	bool bundled_init; /* BUNDLED_INIT: vzinit is its PID 1 if it has no init of its own */
 	unsigned stop_timeout_s, action_timeout_s; /* of an action script; 0: none */
 	unsigned ids_base; /* LOCAL_UID: the ids of its root on the host; 0: any free block */

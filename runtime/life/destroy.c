@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "runtime/config/was_running.h"
 #include "runtime/life/cleanup.h"
 #include "runtime/life/life.h"
 
@@ -34,6 +35,7 @@ int life_destroy(const struct life *life, struct error *err)
 	rmdir(held.config.root); /* whatever else is there is not ours */
 	autofree char *console = xasprintf("%s/%u.console", life->host->lock_dir, life->ctid);
 	unlink(console);
+	was_running_forget(life->host, life->ctid);
 	report_phase(life->report, "removing its files", REPORT_ITEMS, 0, 100);
 	int result = cleanup_private(life->host, life->ctid, &held.state, err);
 	report_phase_end(life->report);

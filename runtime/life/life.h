@@ -25,6 +25,7 @@ struct life {
 	struct report *report;
 	unsigned ctid;
 	unsigned timeout_s; /* for the lock */
+	bool with_host; /* the host goes down, and comes up again: was_running.h */
 	bool force; /* a VE that is disabled is started, too */
 
 	/* Runs the action scripts of start or stop in a VE that runs: runtime/access/script.h. NULL: they are not run. */

@@ -8,6 +8,7 @@
 #include "base/interrupt.h"
 #include "runtime/area/private.h"
 #include "runtime/cgroup.h"
+#include "runtime/config/was_running.h"
 #include "runtime/confine.h"
 #include "runtime/ids.h"
 #include "runtime/life/cleanup.h"
@@ -163,8 +164,10 @@ int start_held(const struct life *life, struct held *held, struct error *err)
 	if (prepare(life, held, &start, err) < 0)
 		held->state.phase = VE_STOPPED; /* no script was run, so none is to be undone */
 	else if (mount_area(life, held, &start, err) == 0 && begin(life, held, &start, err) == 0 &&
-		 go(life, held, &start, err) == 0 && started(life, held, err) == 0)
+		 go(life, held, &start, err) == 0 && started(life, held, err) == 0) {
+		was_running_forget(life->host, life->ctid);
 		return 0;
+	}
 	cleanup_stopped(life->host, life->ctid, life->report, &held->state, NULL);
 	return -1;
 }

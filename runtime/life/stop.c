@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/interrupt.h"
+#include "runtime/config/was_running.h"
 #include "runtime/confine.h"
 #include "runtime/life/cleanup.h"
 #include "runtime/life/init_kind.h"
@@ -182,5 +183,7 @@ int life_stop(const struct life *life, bool fast, struct error *err)
 			return umount_held(life, &held, err);
 		return error_set(err, ERROR_NOT_RUNNING, "the VE %u is not running", life->ctid);
 	}
+	if (life->with_host && was_running_note(life->host, life->ctid, err) < 0)
+		return -1;
 	return stop_held(life, &held, fast, err);
 }

@@ -131,7 +131,7 @@ static void own_file_wins(void **state)
 	assert_int_equal(config.address_count, 2);
 	assert_int_equal(config.layout, VE_LAYOUT_SIMFS);
 	assert_string_equal(config.private_area, "/elsewhere/101");
-	assert_true(config.onboot);
+	assert_int_equal(config.onboot, ONBOOT_YES);
 	assert_true(config.nameservers_set);
 	assert_string_equal(config.nameservers.items[0], "9.9.9.9");
 	autofree char *root = xasprintf("%s/root/101", folder);
@@ -147,7 +147,7 @@ static void needs_nothing(void **state)
 	assert_int_equal(ve_config_load(&host, 101, &config, &err), 0);
 	assert_int_equal(config.layout, VE_LAYOUT_OVERLAY);
 	assert_int_equal(config.stop_timeout_s, 30);
-	assert_false(config.onboot);
+	assert_int_equal(config.onboot, ONBOOT_NO);
 	assert_null(config.name);
 }
 

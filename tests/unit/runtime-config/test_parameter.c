@@ -11,6 +11,7 @@
 
 static const char *const good[][2] = {
 	{ "ONBOOT", "yes" },
+	{ "ONBOOT", "auto" },
 	{ "BOOTORDER", "0" },
 	{ "BOOTORDER", "2147483647" },
 	{ "STOP_TIMEOUT", "86400" },
