@@ -248,8 +248,7 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 		    0 ||
 	    get_folder(host, config, "VE_ROOT", host->ve_root, &config->root, err) < 0 ||
 	    get_addresses(host, config, err) < 0 || get_interfaces(host, config, err) < 0 ||
-	    get_rate(host, config, err) < 0 ||
-	    get_onboot(host, config, err) < 0 ||
+	    get_rate(host, config, err) < 0 || get_onboot(host, config, err) < 0 ||
 	    get_bool(host, config, "DISABLED", &config->disabled, err) < 0 ||
 	    get_bool(host, config, "BUNDLED_INIT", &config->bundled_init, err) < 0 ||
 	    get_number(host, config, "STOP_TIMEOUT", TIMEOUT_MAX_S, &config->stop_timeout_s, err) <
