@@ -15,7 +15,8 @@ static const char *hostname, *name, *sample, *userpasswd, *diskspace, *diskinode
 static bool save, reset_ub;
 
 /* What is said in CTID.conf as it is; all but the last mean nothing to a VE that runs. */
-static const char *onboot, *bootorder, *disabled, *description, *stop_timeout, *netrate;
+static const char *onboot, *bootorder, *disabled, *description, *stop_timeout, *netrate,
+	*merge_memory;
 static const struct {
 	const char *key, *option;
 	const char **value;
@@ -26,6 +27,7 @@ static const struct {
 	{ "DESCRIPTION", "--description", &description },
 	{ "STOP_TIMEOUT", "--stop-timeout", &stop_timeout },
 	{ "NETRATE", "--netrate", &netrate },
+	{ "MERGE_MEMORY", "--merge-memory", &merge_memory },
 };
 
 /* Settings of the interface that --ifname names, by their keys in NETIF. */
@@ -66,6 +68,8 @@ static const struct option_row own_options[] = {
 	{ "bootorder", 0, OPTION_STRING, &bootorder, "NUMBER",
 	  "with the host, those with a higher one are started earlier" },
 	{ "disabled", 0, OPTION_STRING, &disabled, "yes|no", "do not let it be started" },
+	{ "merge-memory", 0, OPTION_STRING, &merge_memory, "yes|no",
+	  "keep equal pages of its processes once, from its next start on" },
 	{ "description", 0, OPTION_STRING, &description, "TEXT", "any text; \"\" for none" },
 	{ "stop-timeout", 0, OPTION_STRING, &stop_timeout, "SECONDS",
 	  "what it has to shut down before it is killed" },

@@ -267,6 +267,7 @@ static const struct parameter parameters[] = {
 	{ "ONBOOT", is_onboot, "yes, no or auto" },
 	{ "BOOTORDER", is_number, .most = INT_MAX },
 	{ "DISABLED", YES_NO },
+	{ "MERGE_MEMORY", YES_NO },
 	{ "STOP_TIMEOUT", is_number, .most = 86400 },
 	{ "ACTION_TIMEOUT", is_number, .most = 86400 },
 	{ "NAMESERVER", are_servers, "IP addresses, or \"inherit\" for those of the host" },

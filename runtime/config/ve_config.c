@@ -250,6 +250,7 @@ static int fill(const struct host_config *host, struct ve_config *config, struct
 	    get_addresses(host, config, err) < 0 || get_interfaces(host, config, err) < 0 ||
 	    get_rate(host, config, err) < 0 || get_onboot(host, config, err) < 0 ||
 	    get_bool(host, config, "DISABLED", &config->disabled, err) < 0 ||
+	    get_bool(host, config, "MERGE_MEMORY", &config->merge_memory, err) < 0 ||
 	    get_bool(host, config, "BUNDLED_INIT", &config->bundled_init, err) < 0 ||
 	    get_number(host, config, "STOP_TIMEOUT", TIMEOUT_MAX_S, &config->stop_timeout_s, err) <
 		    0)

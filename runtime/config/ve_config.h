@@ -42,6 +42,7 @@ struct ve_config {
 	enum ve_onboot onboot;
 	long bootorder; /* -1: not set, or no number */
 	bool disabled;
+	bool merge_memory; /* MERGE_MEMORY: equal pages of its processes are kept once */
 	bool bundled_init; /* BUNDLED_INIT: vzinit is its PID 1 if it has no init of its own */
 	unsigned stop_timeout_s, action_timeout_s; /* of an action script; 0: none */
 	unsigned ids_base; /* LOCAL_UID: the ids of its root on the host; 0: any free block */

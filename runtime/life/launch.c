@@ -39,6 +39,10 @@ struct said {
 	int32_t pid; /* SAY_INIT */
 };
 
+#ifndef PR_SET_MEMORY_MERGE /* Linux 6.4 */
+#define PR_SET_MEMORY_MERGE 67
+#endif
+
 struct pairs {
 	int control[2]; /* vzctl, init */
 	int console[2]; /* monitor, init */
@@ -125,6 +129,18 @@ static int take_stdio(int console, struct error *err)
 	return 0;
 }
 
+/* PR_SET_MEMORY_MERGE(2const): passed on to all that init starts. */
+static int merge_memory(const struct launch *launch, struct error *err)
+{
+	if (!launch->config->merge_memory || prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0) == 0)
+		return 0;
+	error_errno(err, errno, "merging equal pages of memory (MERGE_MEMORY)");
+	return error_hint(err,
+			  "it needs Linux 6.7 with CONFIG_KSM; \"vzctl set %u --merge-memory no "
+			  "--save\" does without",
+			  launch->config->ctid);
+}
+
 static int execute(const struct start *start, struct error *err)
 {
 	autoclose int top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -140,6 +156,8 @@ static int execute(const struct start *start, struct error *err)
 					"/sbin:/bin" },
 			      NULL };
 	limit_take(start->launch->resources);
+	if (merge_memory(start->launch, err) < 0)
+		return -1;
 	/* Whatever the caller of vzctl had open: a folder of the host's would be a way out. */
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_errno(err, errno, "closing descriptors");

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "runtime/area/private.h"
 #include "runtime/cgroup.h"
@@ -149,6 +150,19 @@ static int started(const struct life *life, struct held *held, struct error *err
 	return life->run_inside(life, &held->config, ACTION_START, err);
 }
 
+/* It is the host's to say whether CPU time is spent on it. */
+static void warn_if_unmerged(const struct life *life, const struct ve_config *config)
+{
+	static const char run[] = "/sys/kernel/mm/ksm/run";
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+
+	if (config->merge_memory && file_read(AT_FDCWD, run, 16, &text, NULL) == 0 &&
+	    text.text[0] != '1')
+		report_warning(life->report, "MERGE_MEMORY",
+			       "VE %u: the kernel merges no memory now: echo 1 > %s", life->ctid,
+			       run);
+}
+
 int start_held(const struct life *life, struct held *held, struct error *err)
 {
 	AUTO(start_release) struct start start = START_INIT;
@@ -166,6 +180,7 @@ int start_held(const struct life *life, struct held *held, struct error *err)
 	else if (mount_area(life, held, &start, err) == 0 && begin(life, held, &start, err) == 0 &&
 		 go(life, held, &start, err) == 0 && started(life, held, err) == 0) {
 		was_running_forget(life->host, life->ctid);
+		warn_if_unmerged(life, &held->config);
 		return 0;
 	}
 	cleanup_stopped(life->host, life->ctid, life->report, &held->state, NULL);

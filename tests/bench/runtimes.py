@@ -249,13 +249,17 @@ class Lxc(Other):
 
 class Nspawn(Other):
     title = "systemd-nspawn"
+    options = ("--private-network",)
+
+    def join(self):
+        """Called in the process that becomes it."""
 
     def start(self, number):
         self.process = subprocess.Popen(
-            ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network",
+            ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", *self.options,
              f"--private-users={BASE}:65536", "--private-users-ownership=off",
              f"--machine=bench-{number}", "--console=pipe", "-D", str(self.root(number)), "/sbin/init"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, preexec_fn=self.join)
         self.init = None
         while not self.init:
             if self.process.poll() is not None:
