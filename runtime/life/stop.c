@@ -158,6 +158,7 @@ int stop_held(const struct life *life, struct held *held, bool fast, struct erro
 		return -1;
 	/* So that its devices are there when their counters are read. */
 	autoclose int netns = network_namespace(&held->state, NULL);
+	(void)netns;
 	if (running_find(life->host, life->ctid, &running, &why) == 0) {
 		/* A VE whose groups somebody has removed can be stopped all the same. */
 		cgroup_open(&running.state.groups, &running.group, NULL);

@@ -10,8 +10,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-
 static int load(const char *name, const struct bpf_insn *insns, size_t count, struct error *err)
 {
 	union bpf_attr attr;
@@ -82,9 +80,9 @@ int classifier_begin(int socket, int device, enum classifier_way way, unsigned p
 
 int classifier_set(int socket, struct classifier *classifier, struct error *err)
 {
-	autoclose int program = classifier->program;
 	netlink_nest_end(&classifier->request, classifier->options);
 	int failed = netlink_ask(socket, &classifier->request);
+	close(classifier->program);
 	if (!failed)
 		return 0;
 	error_set(err, ERROR_CONTAINER, "the VE's packets cannot be filtered: %s",
