@@ -62,8 +62,8 @@ static void find_companions(struct host_config *config)
 	char program[PATH_MAX];
 	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	program[length > 0 ? length : 0] = '\0';
-	autofree char *bin = folder_of(program);
-	autofree char *prefix = folder_of(bin);
+	config->bin_dir = folder_of(program);
+	autofree char *prefix = folder_of(config->bin_dir);
 	config->libexec_dir = xasprintf("%s/libexec/vzpkg", prefix);
 	config->data_dir = xasprintf("%s/share/vzpkg/templates", prefix);
 }
@@ -102,6 +102,7 @@ void host_config_release(struct host_config *config)
 	free(config->ve_confdir);
 	free(config->lock_dir);
 	free(config->dump_dir);
+	free(config->bin_dir);
 	free(config->libexec_dir);
 	free(config->data_dir);
 	*config = HOST_CONFIG_INIT;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,12 +65,9 @@ pid_t monitor_fork(void)
 void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,
 		     int console)
 {
-	char vzctl[PATH_MAX], ctid_text[16], pid_text[16], fds[3][16];
+	char ctid_text[16], pid_text[16], fds[3][16];
 	autofree char *program = xasprintf("%s/vzmonitor", host->libexec_dir);
-	ssize_t length = readlink("/proc/self/exe", vzctl, sizeof(vzctl) - 1);
-	if (length <= 0)
-		return;
-	vzctl[length] = 0;
+	autofree char *vzctl = xasprintf("%s/vzctl", host->bin_dir);
 	snprintf(ctid_text, sizeof(ctid_text), "%u", ctid);
 	snprintf(pid_text, sizeof(pid_text), "%d", init->pid);
 	for (int i = 0; i < 3; i++)

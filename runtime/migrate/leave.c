@@ -1,7 +1,6 @@
 #include "runtime/migrate/leave.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -128,23 +127,13 @@ int leave_take_back(struct sending *sending, struct error *err)
 	return 0;
 }
 
-/* It is beside this one. */
-static char *find_vzctl(void)
-{
-	char path[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	path[length > 0 ? length : 0] = 0;
-	char *slash = strrchr(path, '/');
-	return slash ? xasprintf("%.*s/vzctl", (int)(slash - path), path) : xstrdup("");
-}
-
 /* By a program of its own: this one may have been told to end. */
 void leave_restart(struct sending *sending)
 {
 	const struct life *life = sending->life;
 	AUTO(strbuf_release) struct strbuf errors = STRBUF_INIT;
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	autofree char *vzctl = find_vzctl();
+	autofree char *vzctl = xasprintf("%s/vzctl", life->host->bin_dir);
 	autofree char *ctid = xasprintf("%u", life->ctid);
 	const char *argv[] = { vzctl, "-q", "start", ctid, "--conf", life->host->conf.path, NULL };
 	const struct child_run child = { .argv = argv, .undisturbed = true };

@@ -4,6 +4,16 @@
 # shellcheck disable=SC2034,SC2154 # what is set here is for the tests
 
 B=$W/b
+# What runs on the other host ends with the test, too.
+# shellcheck disable=SC2317 # called by the trap
+cleanup_both() {
+	local state
+	for state in "$B"/lock/*.state; do
+		[ ! -e "$state" ] || ctl_b -q --timeout 5 stop "$(basename "$state" .state)" --fast >/dev/null 2>&1 || true
+	done
+	cleanup
+}
+trap cleanup_both EXIT
 ssh_port=2222
 two_hosts() {
 	mkdir -p "$B" "$W/ssh" /run/sshd
