@@ -108,7 +108,7 @@ $(INIT): runtime/init/vzinit.c
 	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
 
 # The parent of every VE's init.
-$(MONITOR): runtime/monitor/vzmonitor.c
+$(MONITOR): runtime/monitor/vzmonitor.c runtime/attach.h
 	@mkdir -p $(@D)
 	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
 

@@ -32,6 +32,7 @@ static const struct command *const commands[] = {
 	&command_ubc,
 	&command_netstat,
 	&command_enter,
+	&command_console,
 	&command_exec,
 	&command_exec2,
 	&command_runscript,

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "runtime/guest/console.h"
 #include "runtime/guest/edit.h"
 #include "runtime/guest/kind.h"
 
@@ -193,6 +194,8 @@ int guest_configure(int root, const struct guest_settings *settings, struct erro
 {
 	if (!guest_has(root, "/etc/."))
 		return 0;
+	if (settings->console && guest_console(root, err) < 0)
+		return -1;
 	const struct guest_kind *kind = settings->network ? find_kind(root) : NULL;
 	if (kind && kind->write(root, settings, err) < 0)
 		return -1;

@@ -21,6 +21,7 @@ struct guest_settings {
 	const char *hostname; /* NULL: left alone */
 	const struct address *addresses;
 	size_t address_count;
+	bool console; /* is to have a login prompt: console.h */
 	bool network; /* false: addresses are left alone, else written (none at all: removed) */
 	const struct strvec *nameservers, *searchdomains; /* NULL: left alone */
 };

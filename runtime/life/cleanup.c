@@ -19,6 +19,7 @@
 #include "runtime/config/ve_traffic.h"
 #include "runtime/freezer.h"
 #include "runtime/ids.h"
+#include "runtime/life/console.h"
 #include "runtime/life/action.h"
 #include "runtime/life/frozen.h"
 #include "runtime/life/monitor.h"
@@ -89,6 +90,7 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report
 	/* They would go with the VE's network namespace, only not at once. */
 	if (state->this_boot && remove_devices(host, ctid, state, err) < 0)
 		return -1;
+	console_forget(host, ctid);
 	run_scripts(host, ctid, report, state, &script);
 	free_ids(host, ctid, state);
 	ve_state_release(state);

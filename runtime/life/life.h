@@ -68,6 +68,9 @@ int life_resume(const struct life *life, struct error *err);
  * been dealt with by somebody else meanwhile, it does nothing. */
 int life_reap(const struct life *life, pid_t init, bool reboot, struct error *err);
 
+/* A VE that runs has a monitor afterwards, if it had none. ERROR_NOT_RUNNING. */
+int life_monitor(const struct life *life, struct error *err);
+
 /* Shows a stopped VE at VE_ROOT, ids as on disk. ERROR_RUNNING, ERROR_MOUNTED, ERROR_NOT_MOUNTED, ERROR_SCRIPT. */
 int life_mount(const struct life *life, struct error *err);
 int life_umount(const struct life *life, struct error *err);

@@ -14,14 +14,17 @@
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 #include "runtime/cgroup.h"
+#include "runtime/life/console.h"
+#include "runtime/life/life.h"
 #include "runtime/life/network.h"
 #include "runtime/life/running.h"
 #include "runtime/namespace.h"
 #include "runtime/tenant_root.h"
 #include "runtime/wire.h"
 
-/* The last one is for "vzctl reap", which reads the counters of the VE's devices: they go with the namespace. */
-enum { PIDFD = 3, CONSOLE, LOG, NETNS, FIRST_FREE };
+/* The monitor is told of all but the last one, which is for "vzctl reap", which reads the counters of the VE's devices: they go with
+ * the namespace. */
+enum { PIDFD = 3, CONSOLE, LOG, LISTENER, NETNS, FIRST_FREE, GIVEN = NETNS - PIDFD };
 
 static int open_log(const struct host_config *host, unsigned ctid)
 {
@@ -30,9 +33,9 @@ static int open_log(const struct host_config *host, unsigned ctid)
 }
 
 /* Puts the descriptors into their places, whatever numbers they have. */
-static int arrange(int pidfd, int console, int log, int netns)
+static int arrange(int pidfd, int console, int log, int listener, int netns)
 {
-	int wanted[] = { pidfd, console, log, netns };
+	int wanted[] = { pidfd, console, log, listener, netns };
 	enum { COUNT = sizeof(wanted) / sizeof(*wanted) };
 	for (int i = 0; i < COUNT; i++)
 		if (wanted[i] < 0 || (wanted[i] = fcntl(wanted[i], F_DUPFD, 16)) < 0)
@@ -65,22 +68,26 @@ pid_t monitor_fork(void)
 void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,
 		     int console)
 {
-	char ctid_text[16], pid_text[16], fds[3][16];
+	char ctid_text[16], pid_text[16], fds[GIVEN][16];
 	autofree char *program = xasprintf("%s/vzmonitor", host->libexec_dir);
 	autofree char *vzctl = xasprintf("%s/vzctl", host->bin_dir);
 	snprintf(ctid_text, sizeof(ctid_text), "%u", ctid);
 	snprintf(pid_text, sizeof(pid_text), "%d", init->pid);
-	for (int i = 0; i < 3; i++)
-		snprintf(fds[i], sizeof(fds[i]), "%d", PIDFD + i);
-	const char *argv[] = { "vzmonitor", fds[0],    fds[1],   fds[2],   pid_text,        vzctl,
-			       "reap",      ctid_text, pid_text, "--conf", host->conf.path, NULL };
+	int log = open_log(host, ctid), listener = console_listen(host, ctid);
+	for (int i = 0; i < GIVEN; i++)
+		snprintf(fds[i], sizeof(fds[i]), "%d",
+			 PIDFD + i == LISTENER && listener < 0 ? -1 : PIDFD + i);
+	const char *argv[] = { "vzmonitor", fds[0],          fds[1], fds[2],    fds[3],
+			       pid_text,    vzctl,           "reap", ctid_text, pid_text,
+			       "--conf",    host->conf.path, NULL };
 	if (!host->conf.path)
-		argv[9] = NULL;
+		argv[10] = NULL;
 	autofree char *netns = xasprintf(MONITOR_NETNS "=%d", NETNS);
 	char *const env[] = { (char[]){ "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" },
 			      netns, NULL };
-	if (chdir("/") == 0 && arrange(ve_process_open(init), console, open_log(host, ctid),
-				       network_namespace_of(init, NULL)) == 0)
+	if (chdir("/") == 0 &&
+	    arrange(ve_process_open(init), console, log, listener < 0 ? log : listener,
+		    network_namespace_of(init, NULL)) == 0)
 		execve(program, (char *const *)argv, env);
 }
 
@@ -135,4 +142,14 @@ int monitor_ensure(const struct host_config *host, unsigned ctid, struct running
 		running_call(running, make_console, &pair[1], &pair[1], 1, NULL);
 	close(pair[1]);
 	return result;
+}
+
+int life_monitor(const struct life *life, struct error *err)
+{
+	AUTO(held_release) struct held held = HELD_INIT;
+	AUTO(running_release) struct running running = { .pidfd = -1 };
+	if (held_take(life, true, &held, err) < 0 ||
+	    running_open(life->host, life->ctid, &running, err) < 0)
+		return -1;
+	return monitor_ensure(life->host, life->ctid, &running, err);
 }

@@ -119,6 +119,7 @@ int network_write_guest(const struct ve_config *config, struct error *err)
 		.hostname = config->hostname,
 		.addresses = config->addresses,
 		.address_count = config->address_count,
+		.console = true,
 		.network = true,
 		.nameservers = config->nameservers_set ? &config->nameservers : NULL,
 		.searchdomains = config->searchdomains_set ? &config->searchdomains : NULL,

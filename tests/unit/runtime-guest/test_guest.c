@@ -277,6 +277,41 @@ static void nothing_leads_out_and_nothing_blocks(void **state)
 	unlink(outside);
 }
 
+#define PROMPT                                                  \
+	"# BEGIN vzctl (changes in here are overwritten)\n"     \
+	"vz:2345:respawn:/sbin/getty --noclear 38400 console\n" \
+	"# END vzctl\n"
+
+static void sysvinit_has_a_prompt_on_its_console(void **state)
+{
+	struct guest_settings settings = { .console = true };
+	(void)state;
+	put("etc/inittab", "id:2:initdefault:\n#co:2:respawn:/sbin/getty console\n");
+	configure(&settings);
+	assert_file("etc/inittab", "id:2:initdefault:\n#co:2:respawn:/sbin/getty console\n");
+	put("sbin/getty", "");
+	configure(&settings);
+	configure(&settings);
+	assert_file("etc/inittab", "id:2:initdefault:\n#co:2:respawn:/sbin/getty console\n" PROMPT);
+	put("etc/inittab", "id:2:initdefault:\nco:2:respawn:/sbin/getty console\n" PROMPT);
+	configure(&settings);
+	assert_file("etc/inittab", "id:2:initdefault:\nco:2:respawn:/sbin/getty console\n");
+}
+
+static void other_inits_are_left_alone(void **state)
+{
+	struct guest_settings settings = { .console = true };
+	(void)state;
+	put("sbin/getty", "");
+	put("etc/inittab", "::respawn:/bin/sh\n");
+	configure(&settings);
+	assert_file("etc/inittab", "::respawn:/bin/sh\n");
+	put("etc/inittab", "id:3:initdefault:\n");
+	put("sbin/initctl", "");
+	configure(&settings);
+	assert_file("etc/inittab", "id:3:initdefault:\n");
+}
+
 static void a_trivial_root_has_no_files(void **state)
 {
 	struct address addresses[2];
@@ -306,6 +341,8 @@ int main(void)
 		test(the_second_time_nothing_is_written),
 		test(nothing_leads_out_and_nothing_blocks),
 		test(a_trivial_root_has_no_files),
+		test(sysvinit_has_a_prompt_on_its_console),
+		test(other_inits_are_left_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
