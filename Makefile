@@ -16,7 +16,7 @@ CC ?= cc
 VERSION := 0.1.0
 
 LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/resource runtime/area runtime/life \
-	runtime/access runtime/migrate vzpkg/fetch vzpkg vzpkg/import vzpkg/metadata vzpkg/resolve vzpkg/cache \
+	runtime/access runtime/migrate runtime/doctor vzpkg/fetch vzpkg vzpkg/import vzpkg/metadata vzpkg/resolve vzpkg/cache \
 	vzpkg/install vzpkg/fleet
 
 PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext \

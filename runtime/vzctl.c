@@ -47,6 +47,7 @@ static const struct command *const commands[] = {
 	&command_convert,
 	&command_destroy,
 	&command_delete,
+	&command_doctor,
 	&command_reap,
 };
 
