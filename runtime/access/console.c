@@ -72,11 +72,10 @@ static void type_escape(struct attached *attached)
 	type(attached, packet, sizeof(packet));
 }
 
-/* From what was read to what is for the console, which may be one byte more; returns the size of the packet. */
+/* From what was read to what is for the console, which may be one byte more, behind the word of the packet; returns its size. */
 static size_t filter(struct attached *attached, const char *bytes, size_t size, char *packet)
 {
-	size_t end = 0;
-	packet[end++] = ATTACH_DATA;
+	size_t end = 1;
 	for (size_t i = 0; i < size && !attached->detached; i++) {
 		if (attached->escape && bytes[i] == DETACH) {
 			attached->detached = true;
@@ -93,7 +92,7 @@ static size_t filter(struct attached *attached, const char *bytes, size_t size, 
 
 static void take_input(struct attached *attached)
 {
-	char bytes[ATTACH_DATA_MAX - 1], packet[1 + ATTACH_DATA_MAX];
+	char bytes[ATTACH_DATA_MAX - 1], packet[1 + ATTACH_DATA_MAX] = { ATTACH_DATA };
 	ssize_t got = read(attached->input, bytes, sizeof(bytes));
 	if (got > 0)
 		type(attached, packet, filter(attached, bytes, (size_t)got, packet));
