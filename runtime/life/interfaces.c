@@ -183,11 +183,16 @@ static int plan_add(const struct life *life, const struct strvec *words, struct 
 	return 0;
 }
 
+static bool is_given(const struct conf *settings)
+{
+	return settings && settings->count;
+}
+
 static int plan_change(const struct life *life, const char *ifname, const struct conf *settings,
 		       struct netifs *netifs, struct error *err)
 {
 	struct netif *one = ifname ? netifs_find(netifs, ifname) : NULL;
-	if (!settings->count)
+	if (!is_given(settings))
 		return 0;
 	if (!ifname) {
 		error_set(err, ERROR_USAGE, "--%s does not say of which interface",
@@ -220,7 +225,7 @@ int interfaces_plan(const struct life *life, const struct life_set *set,
 		    const struct ve_config *config, struct conf *changes, struct error *err)
 {
 	struct netifs netifs = NETIFS_INIT;
-	if (!set->netif_add && !set->netif_del && !set->netif_settings->count)
+	if (!set->netif_add && !set->netif_del && !is_given(set->netif_settings))
 		return 0;
 	for (size_t i = 0; i < config->netifs.count; i++)
 		netifs_add(&netifs, &config->netifs.items[i]);

@@ -82,7 +82,7 @@ struct life_set {
 		*netif_del; /* as OpenVZ's; "all" deletes all; deleting comes first */
 	const char *
 		ifname; /* whose settings these are, by the keys of net/netif.h; one of "" is made up */
-	const struct conf *netif_settings; /* never NULL */
+	const struct conf *netif_settings;
 	const struct strvec *nameservers, *searchdomains; /* instead of those before */
 	const char *hostname, *name;
 	const char *diskspace, *diskinodes;
