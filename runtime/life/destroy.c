@@ -6,24 +6,10 @@
 #include "runtime/life/cleanup.h"
 #include "runtime/life/life.h"
 
-static int check(const struct life *life, const struct held *held, struct error *err)
-{
-	if (held->state.phase == VE_RUNNING) {
-		error_set(err, ERROR_RUNNING, "the VE %u is %s", life->ctid, held_doing(held));
-		return error_hint(err, "\"vzctl stop %u\" stops it", life->ctid);
-	}
-	if (is_mounted(held->config.root)) {
-		error_set(err, ERROR_MOUNTED, "the VE %u is mounted at %s", life->ctid,
-			  held->config.root);
-		return error_hint(err, "\"vzctl umount %u\" takes it away", life->ctid);
-	}
-	return 0;
-}
-
 int life_destroy(const struct life *life, struct error *err)
 {
 	AUTO(held_release) struct held held = HELD_INIT;
-	if (held_take(life, true, &held, err) < 0 || check(life, &held, err) < 0)
+	if (held_take(life, true, &held, err) < 0 || check_at_rest(life, &held, err) < 0)
 		return -1;
 	ve_state_release(&held.state);
 	held.state.phase = VE_DESTROYING;

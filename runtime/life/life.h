@@ -164,7 +164,7 @@ int publish_config(const struct life *life, const struct strbuf *text,
 enum { DISK_CHANGES = 3 };
 size_t disk_changes(const struct ve_disk *which, char project[16], struct conf_change *changes);
 
-/* Why it cannot be that a VE's files are brought elsewhere, or 0. */
+/* Why it cannot be that a VE's files are brought elsewhere or removed, or 0. */
 int check_at_rest(const struct life *life, const struct held *held, struct error *err);
 
 /* A stopped VE's files into another disk, which takes the place of the one before when it is whole and on disk. */

@@ -15,11 +15,6 @@
 
 _Static_assert((int)LINK_NAME_SIZE == (int)IF_NAMESIZE, "the kernel's names");
 
-static int failed(int number, struct error *err, const char *what, const char *name)
-{
-	return error_set(err, ERROR_NETWORK, "%s %s: %s", what, name, strerror(number));
-}
-
 /* IFF_UP must not be asked for yet. */
 static void build_pair(struct netlink_request *request, const struct link_end *here,
 		       const struct link_end *there, int netns, unsigned flags)
@@ -52,7 +47,7 @@ int link_create_pair(int socket, const struct link_end *here, const struct link_
 	if (number == EEXIST)
 		return error_set(err, ERROR_EXISTS, "there is a device %s already",
 				 if_nametoindex(here->name) ? here->name : there->name);
-	return number ? failed(number, err, "creating the VE's device", here->name) : 0;
+	return number ? netlink_failed(number, err, "creating the VE's device", here->name) : 0;
 }
 
 int link_remove(const char *name, struct error *err)
@@ -65,7 +60,7 @@ int link_remove(const char *name, struct error *err)
 	netlink_begin(&request, RTM_DELLINK, 0, &body, sizeof(body));
 	netlink_add_text(&request, IFLA_IFNAME, name);
 	int number = netlink_ask(socket, &request);
-	return number && number != ENODEV ? failed(number, err, "removing", name) : 0;
+	return number && number != ENODEV ? netlink_failed(number, err, "removing", name) : 0;
 }
 
 /* ---- one device ------------------------------------------------------------------------------------------------ */
@@ -102,7 +97,7 @@ int link_up(int socket, const char *name, bool link_local, struct error *err)
 	/* A host without IPv6 knows no such mode. */
 	begin_change(&request, name, IFF_UP);
 	number = netlink_ask(socket, &request);
-	return number ? failed(number, err, "bringing up", name) : 0;
+	return number ? netlink_failed(number, err, "bringing up", name) : 0;
 }
 
 int link_set_mac(int socket, const char *name, const uint8_t *mac, struct error *err)
@@ -111,7 +106,7 @@ int link_set_mac(int socket, const char *name, const uint8_t *mac, struct error 
 	begin_change(&request, name, 0);
 	netlink_add(&request, IFLA_ADDRESS, mac, LINK_MAC_SIZE);
 	int number = netlink_ask(socket, &request);
-	return number ? failed(number, err, "setting the MAC address of", name) : 0;
+	return number ? netlink_failed(number, err, "setting the MAC address of", name) : 0;
 }
 
 int link_set_master(int socket, const char *name, int bridge, struct error *err)
@@ -120,7 +115,7 @@ int link_set_master(int socket, const char *name, int bridge, struct error *err)
 	begin_change(&request, name, 0);
 	netlink_add_u32(&request, IFLA_MASTER, (uint32_t)bridge);
 	int number = netlink_ask(socket, &request);
-	return number ? failed(number, err, "changing the bridge of", name) : 0;
+	return number ? netlink_failed(number, err, "changing the bridge of", name) : 0;
 }
 
 struct looked {

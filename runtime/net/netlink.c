@@ -167,3 +167,8 @@ const void *netlink_find(const struct nlmsghdr *message, size_t body, uint16_t t
 		return NULL;
 	return netlink_find_in((const char *)message + at, message->nlmsg_len - at, type, size);
 }
+
+int netlink_failed(int number, struct error *err, const char *what, const char *name)
+{
+	return error_set(err, ERROR_NETWORK, "%s %s: %s", what, name, strerror(number));
+}

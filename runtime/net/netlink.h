@@ -36,6 +36,9 @@ void netlink_nest_end(struct netlink_request *request, struct nlattr *nest);
 /* Sends it and waits for what the kernel says: 0 or a positive errno. */
 int netlink_ask(int socket, struct netlink_request *request);
 
+/* What is to be said of such an errno: "WHAT NAME: …", ERROR_NETWORK. Returns -1. */
+int netlink_failed(int number, struct error *err, const char *what, const char *name);
+
 /* Sends a request for one object, which the kernel writes into `answer`, that is aligned as a struct nlmsghdr: 0 or a positive errno. */
 int netlink_get(int socket, struct netlink_request *request, char *answer, size_t size);
 

@@ -20,11 +20,6 @@
 
 #define INSIDE "venet0"
 
-static int failed(int number, struct error *err, const char *what, const char *name)
-{
-	return error_set(err, ERROR_NETWORK, "%s %s: %s", what, name, strerror(number));
-}
-
 static size_t address_size(const struct address *address)
 {
 	return address->family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
@@ -194,7 +189,7 @@ int venet_allow(const char *name, const struct address *addresses, size_t count,
 	if (socket < 0)
 		return -1;
 	if (!device)
-		return failed(errno, err, "finding the VE's device", name);
+		return netlink_failed(errno, err, "finding the VE's device", name);
 	if (guard_set(socket, device, addresses, count, err) < 0)
 		return -1;
 	return set_routes(socket, device, name, addresses, count, err);
@@ -254,7 +249,7 @@ static int set_addresses(int socket, int device, const struct address *addresses
 		autofree char *text = address_text(&addresses[i]);
 		int number = change_address(socket, RTM_NEWADDR, &addresses[i], device);
 		if (number)
-			result = failed(number, err, "giving the VE the address", text);
+			result = netlink_failed(number, err, "giving the VE the address", text);
 	}
 	free(there.items);
 	return result;
@@ -282,7 +277,7 @@ static int set_default(int socket, int family, int device, const struct address 
 	netlink_add_u32(&request, RTA_OIF, (uint32_t)device);
 	netlink_add(&request, RTA_PREFSRC, &first->v6, address_size(first));
 	int number = netlink_ask(socket, &request);
-	return number ? failed(number, err, "setting the default route by", INSIDE) : 0;
+	return number ? netlink_failed(number, err, "setting the default route by", INSIDE) : 0;
 }
 
 int venet_configure_inside(const struct address *addresses, size_t count, struct error *err)
