@@ -122,8 +122,11 @@ nothing_left() {
 	no_traces
 }
 
+# "vzctl reap" of a VE that was stopped ends a moment after "vzctl stop": it waits for the VE's lock to see that nothing is to do.
 no_traces() {
+	local tries=0
 	! grep -q "$W" /proc/mounts || fail "mounts are left: $(grep "$W" /proc/mounts)"
+	while pgrep -f "vzctl reap .*$W" >/dev/null && [ $((tries++)) -lt 50 ]; do sleep 0.1; done
 	! pgrep -f "$W" >/dev/null || fail "processes are left: $(pgrep -fa "$W")"
 }
 
