@@ -15,13 +15,13 @@ PREFIX ?= /usr/local
 CC ?= cc
 VERSION := 0.1.0
 
-LAYERS := base image runtime runtime/net runtime/guest runtime/config runtime/resource runtime/area runtime/life \
+LAYERS := base image runtime runtime/net runtime/criu runtime/guest runtime/config runtime/resource runtime/area runtime/life \
 	runtime/access runtime/migrate runtime/doctor vzpkg/fetch vzpkg vzpkg/import vzpkg/metadata vzpkg/resolve vzpkg/cache \
 	vzpkg/install vzpkg/fleet
 
 PKGS := jansson libgcrypt libarchive libdeflate libseccomp libcurl gpgme libsolv libsolvext \
-	libxml-2.0 rpm sqlite3 modulemd-2.0 liblzma zlib
-CPPFLAGS += -I. -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -include base/banned.h \
+	libprotobuf-c libxml-2.0 rpm sqlite3 modulemd-2.0 liblzma zlib
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -include base/banned.h \
 	$(shell pkg-config --cflags $(PKGS))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
 	-Wformat=2 -Wundef -Wwrite-strings -Wno-missing-field-initializers
@@ -65,6 +65,15 @@ $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Messages in protocol buffers are made from what describes them.
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
+	@mkdir -p $(B)/gen
+	protoc-c --c_out=$(B)/gen $<
+
+$(B)/obj/%.pb-c.o: $(B)/gen/%.pb-c.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
 define layer_rule
 $(call layer_lib,$(1)): $(call OBJ,$(call layer_src,$(1)))
 	@mkdir -p $$(@D)
@@ -72,6 +81,9 @@ $(call layer_lib,$(1)): $(call OBJ,$(call layer_src,$(1)))
 	ar rcs $$@ $$^
 endef
 $(foreach layer,$(LAYERS),$(eval $(call layer_rule,$(layer))))
+
+$(call layer_lib,runtime/criu): $(B)/obj/runtime/criu/criu.pb-c.o
+$(B)/obj/runtime/criu/criu.o: $(B)/gen/runtime/criu/criu.pb-c.h
 
 # Highest layer first, for the linker.
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))

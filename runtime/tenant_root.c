@@ -34,7 +34,7 @@ static const struct {
 	{ "proc", "/proc", NULL, SAFEST, false },
 	{ "sysfs", "/sys", NULL, SAFEST | MOUNT_ATTR_RDONLY, false },
 	{ "cgroup2", "/sys/fs/cgroup", NULL, SAFEST, true },
-	{ DEVPTS, "/dev/pts", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false },
+	{ DEVPTS, "/dev/pts", NULL, 0, false },
 	{ "tmpfs", "/dev/shm", shm, SAFE, false },
 	{ "mqueue", "/dev/mqueue", NULL, SAFEST, true },
 	{ "tmpfs", "/run", run, SAFE, false },
@@ -42,18 +42,23 @@ static const struct {
 
 enum { COUNT = sizeof(file_systems) / sizeof(*file_systems) };
 
+int tenant_terminals_new(unsigned terminals, unsigned group, struct error *err)
+{
+	unsigned most = terminals < TERMINALS_MAX ? terminals + 1 : TERMINALS_MAX;
+	autofree char *most_text = xasprintf("%u", most), *group_text = xasprintf("%u", group);
+	const char *const options[] = { "newinstance", NULL,	   "ptmxmode", "0666",	  "mode", "0620",
+					"gid",	       group_text, "max",      most_text, NULL };
+	return mount_new(DEVPTS, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+}
+
 static int make_all(unsigned terminals, int fds[COUNT], struct error *err)
 {
-	/* The console is one. */
-	unsigned most = terminals < TERMINALS_MAX ? terminals + 1 : TERMINALS_MAX;
-	autofree char *text = xasprintf("%u", most);
-	const char *const pts[] = { "newinstance", NULL, "ptmxmode", "0666", "mode", "0620",
-				    "gid",         "5",  "max",      text,   NULL };
 	for (int i = 0; i < COUNT; i++) {
-		bool is_pts = !strcmp(file_systems[i].type, DEVPTS);
-		fds[i] = mount_new(file_systems[i].type, is_pts ? pts : file_systems[i].options,
-				   file_systems[i].attributes,
-				   file_systems[i].optional ? NULL : err);
+		struct error *why = file_systems[i].optional ? NULL : err;
+		fds[i] = !strcmp(file_systems[i].type, DEVPTS)
+				 ? tenant_terminals_new(terminals, TENANT_TTY_GROUP, why)
+				 : mount_new(file_systems[i].type, file_systems[i].options,
+					     file_systems[i].attributes, why);
 		if (fds[i] < 0 && !file_systems[i].optional)
 			return -1;
 	}

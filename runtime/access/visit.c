@@ -122,6 +122,10 @@ static int check_stopped(const struct visit *visit, struct error *err)
 	if (held->state.phase == VE_MIGRATING)
 		return error_set(err, ERROR_LOCKED, "the VE %u is being moved to another host",
 				 visit->spec.ctid);
+	if (held->state.phase == VE_DUMPED) {
+		error_set(err, ERROR_SUSPENDED, "the VE %u is suspended", visit->spec.ctid);
+		return error_hint(err, "\"vzctl resume %u\" lets it go on", visit->spec.ctid);
+	}
 	if (held->state.phase == VE_RUNNING || held->state.phase == VE_STOPPING)
 		return error_set(err, ERROR_RUNNING, "the VE %u is running", visit->spec.ctid);
 	if (!is_mounted(held->config.root))

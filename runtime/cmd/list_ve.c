@@ -85,6 +85,8 @@ static const char *status_of(const struct host_config *host, unsigned ctid,
 		return "creating";
 	case VE_DESTROYING:
 		return "destroying";
+	case VE_DUMPED:
+		return alive ? "running" : "suspended";
 	case VE_MIGRATING:
 		return "migrating";
 	case VE_STARTING:

@@ -18,7 +18,7 @@
 static const char *const phase_names[VE_PHASES] = {
 	[VE_STOPPED] = "stopped",     [VE_CREATING] = "creating", [VE_STARTING] = "starting",
 	[VE_RUNNING] = "running",     [VE_STOPPING] = "stopping", [VE_DESTROYING] = "destroying",
-	[VE_MIGRATING] = "migrating",
+	[VE_DUMPED] = "dumped",	      [VE_MIGRATING] = "migrating",
 };
 
 /* random(4): changes with every boot. */
@@ -214,7 +214,7 @@ int ve_state_save(const struct host_config *host, unsigned ctid, const struct ve
 	}
 	render(state, &text);
 	bool durable = state->phase == VE_CREATING || state->phase == VE_DESTROYING ||
-		       state->phase == VE_MIGRATING;
+		       state->phase == VE_DUMPED || state->phase == VE_MIGRATING;
 	return ve_state_replace(dir, name, &text, durable, err);
 }
 

@@ -25,6 +25,7 @@ enum ve_phase {
 	VE_RUNNING,
 	VE_STOPPING,
 	VE_DESTROYING, /* is to be completed */
+	VE_DUMPED, /* suspended to disk: ve_dump.h; its block of ids stays its own */
 	VE_MIGRATING, /* another host has it, or may have it: runtime/migrate */
 	VE_PHASES
 };

@@ -16,6 +16,7 @@
 #include "runtime/area/private.h"
 #include "runtime/cgroup.h"
 #include "runtime/config/ve_config.h"
+#include "runtime/config/ve_dump.h"
 #include "runtime/config/ve_traffic.h"
 #include "runtime/freezer.h"
 #include "runtime/ids.h"
@@ -77,6 +78,21 @@ static int remove_devices(const struct host_config *host, unsigned ctid,
 	return neighbours_remove(state, err) < 0 ? -1 : rates_remove(state, err);
 }
 
+/* One that is on disk has its ids there. */
+static void forget(const struct host_config *host, unsigned ctid, struct ve_state *state)
+{
+	bool dumped = ve_dump_exists(host, ctid);
+	unsigned base = state->ids_base;
+	if (!dumped)
+		free_ids(host, ctid, state);
+	ve_state_release(state);
+	if (!dumped)
+		return;
+	state->phase = VE_DUMPED;
+	state->this_boot = true;
+	state->ids_base = base;
+}
+
 int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report *report,
 		    struct ve_state *state, struct error *err)
 {
@@ -92,8 +108,7 @@ int cleanup_stopped(const struct host_config *host, unsigned ctid, struct report
 		return -1;
 	console_forget(host, ctid);
 	run_scripts(host, ctid, report, state, &script);
-	free_ids(host, ctid, state);
-	ve_state_release(state);
+	forget(host, ctid, state);
 	if (ve_state_save(host, ctid, state, err) < 0)
 		return -1;
 	if (!script.message)
@@ -181,13 +196,32 @@ static int undo(const struct host_config *host, unsigned ctid, struct report *re
 	}
 }
 
+/* A dump that was cut off after it was written and before the VE was ended: the VE goes on, so what was written is no longer true. */
+static int reconcile_dump(const struct host_config *host, unsigned ctid, struct report *report,
+			  struct ve_state *state, struct error *err)
+{
+	bool dumped = ve_dump_exists(host, ctid);
+	if (state->phase == VE_DUMPED && ve_process_alive(state, &state->init)) {
+		state->phase = VE_RUNNING;
+		return ve_state_save(host, ctid, state, err) < 0 ? -1 : ve_dump_remove(host, ctid, err);
+	}
+	if (state->phase == VE_STOPPED && dumped) /* somebody has emptied LOCKDIR */
+		state->phase = VE_DUMPED;
+	/* What was not complete. */
+	if (!dumped && ve_dump_remove(host, ctid, err) < 0)
+		return -1;
+	if (state->phase == VE_DUMPED && (state->init.pid || !dumped))
+		return cleanup_and_warn(host, ctid, report, state, err);
+	return 0;
+}
+
 int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct report *report,
 		      struct ve_state *state, struct error *err)
 {
 	if (ve_state_load(host, ctid, state, err) < 0)
 		return -1;
-	if (state->phase == VE_STOPPED)
-		return 0;
+	if (state->phase == VE_STOPPED || state->phase == VE_DUMPED)
+		return reconcile_dump(host, ctid, report, state, err);
 	if (state->phase == VE_MIGRATING) {
 		error_set(err, ERROR_LOCKED, "the VE %u is being moved to another host", ctid);
 		return error_hint(err,
@@ -199,6 +233,8 @@ int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct repo
 	if (ran && ve_process_alive(state, &state->init)) {
 		/* A stop that was interrupted can be asked for again. */
 		state->phase = VE_RUNNING;
+		if (ve_dump_remove(host, ctid, err) < 0) /* of a resume that was interrupted after it had succeeded */
+			return -1;
 		return state->frozen ? frozen_end(host, ctid, state, err) : 0;
 	}
 	return undo(host, ctid, report, state, err);

@@ -30,7 +30,8 @@ int held_take(const struct life *life, bool exists, struct held *held, struct er
 
 const char *held_doing(const struct held *held)
 {
-	return held->state.suspended ? "suspended" : "running";
+	bool suspended = held->state.suspended || held->state.phase == VE_DUMPED;
+	return suspended ? "suspended" : "running";
 }
 
 void held_release(struct held *held)

@@ -58,6 +58,10 @@ int life_stop(const struct life *life, bool fast, struct error *err);
 /* Stops it if it runs, and starts it. */
 int life_restart(const struct life *life, bool fast, struct error *err);
 
+/* Its processes are written to disk, and it is stopped: they go on from there when it is resumed, started or stopped, also after the host was
+ * booted again. ERROR_NOT_RUNNING, ERROR_SUSPEND, ERROR_TECHNOLOGY: CRIU is missing, or says that it cannot do it. */
+int life_dump(const struct life *life, struct error *err);
+
 /* Its processes stand still in memory until it is resumed, started or stopped. ERROR_NOT_RUNNING, ERROR_SUSPEND. */
 int life_suspend(const struct life *life, struct error *err);
 
@@ -124,7 +128,7 @@ int life_snapshot_delete(const struct life *life, const char *id, struct error *
 
 struct life_status {
 	bool exists, mounted, running;
-	bool suspended; /* one that is running: its processes stand still */
+	bool suspended; /* its processes stand still: in memory if it is running, else on disk */
 };
 
 /* Without the lock: what is true now. */
@@ -150,8 +154,14 @@ void held_release(struct held *held);
 /* For an error: "running", or "suspended" if its processes do not move. */
 const char *held_doing(const struct held *held);
 
+/* Its processes are on disk: they go on from there. */
+struct launch;
+int restore_held(const struct life *life, struct held *held, const struct launch *launch,
+		 struct error *err);
+
 int resume_held(const struct life *life, struct held *held, struct error *err);
 int start_held(const struct life *life, struct held *held, struct error *err);
+int stop_dumped_held(const struct life *life, struct held *held, bool fast, struct error *err);
 int stop_held(const struct life *life, struct held *held, bool fast, struct error *err);
 bool is_mounted(const char *root);
 int umount_held(const struct life *life, const struct held *held, struct error *err);

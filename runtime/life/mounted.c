@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "runtime/config/ve_dump.h"
 #include "runtime/area/private.h"
 #include "runtime/life/action.h"
 #include "runtime/life/life.h"
@@ -22,7 +23,7 @@ bool is_mounted(const char *root)
 
 static int not_stopped(const struct life *life, const struct held *held, struct error *err)
 {
-	if (held->state.phase != VE_RUNNING)
+	if (held->state.phase != VE_RUNNING && held->state.phase != VE_DUMPED)
 		return 0;
 	error_set(err, ERROR_RUNNING, "the VE %u is %s", life->ctid, held_doing(held));
 	return error_hint(err, "its files are reached by \"vzctl exec %u\" and \"vzctl cp\"",
@@ -128,7 +129,7 @@ int life_status(const struct host_config *host, unsigned ctid, struct life_statu
 		return -1;
 	ret->running = (state.phase == VE_RUNNING || state.phase == VE_STOPPING) &&
 		       ve_process_alive(&state, &state.init);
-	ret->suspended = ret->running && state.suspended;
+	ret->suspended = ret->running ? state.suspended : ve_dump_exists(host, ctid);
 	ret->mounted = ret->running || is_mounted(config.root);
 	return 0;
 }

@@ -19,7 +19,7 @@ enum { CONF_LIMIT = 1 << 20 };
 
 int check_at_rest(const struct life *life, const struct held *held, struct error *err)
 {
-	if (held->state.phase == VE_RUNNING) {
+	if (held->state.phase == VE_RUNNING || held->state.phase == VE_DUMPED) {
 		error_set(err, ERROR_RUNNING, "the VE %u is %s", life->ctid, held_doing(held));
 		return error_hint(err, "\"vzctl stop %u\" stops it", life->ctid);
 	}

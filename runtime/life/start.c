@@ -62,9 +62,10 @@ static int take_ids(const struct life *life, struct held *held, struct start *st
 		    struct error *err)
 {
 	const char *lock_dir = life->host->lock_dir;
-	int result = held->config.ids_base ? id_block_take_at(lock_dir, held->config.ids_base,
-							      life->ctid, &start->ids, err)
-					   : id_block_take(lock_dir, &start->ids, err);
+	/* The second: they are in the images of its processes. */
+	unsigned base = held->config.ids_base ?: held->state.ids_base;
+	int result = base ? id_block_take_at(lock_dir, base, life->ctid, &start->ids, err)
+			  : id_block_take(lock_dir, &start->ids, err);
 	if (result == 0)
 		held->state.ids_base = start->ids.base;
 	return result;
@@ -95,9 +96,10 @@ static int prepare(const struct life *life, struct held *held, struct start *sta
 	return start->userns < 0 ? -1 : confine_new(&start->confine, err);
 }
 
-static int begin(const struct life *life, struct held *held, struct start *start, struct error *err)
+static struct launch what_to_launch(const struct life *life, const struct held *held,
+				    const struct start *start)
 {
-	struct launch launch = {
+	return (struct launch){
 		.host = life->host,
 		.config = &held->config,
 		.area = &start->area,
@@ -108,6 +110,11 @@ static int begin(const struct life *life, struct held *held, struct start *start
 		.userns = start->userns,
 		.base = held->state.ids_base,
 	};
+}
+
+static int begin(const struct life *life, struct held *held, struct start *start, struct error *err)
+{
+	const struct launch launch = what_to_launch(life, held, start);
 	int result = launch_begin(&launch, &start->launched, err);
 	held->state.init = start->launched.init;
 	held->state.monitor = start->launched.monitor;
@@ -143,6 +150,18 @@ static int mount_area(const struct life *life, struct held *held, struct start *
 	return disk_start_held(life, held, &start->area, err);
 }
 
+static int boot(const struct life *life, struct held *held, struct start *start, struct error *err)
+{
+	return begin(life, held, start, err) < 0 ? -1 : go(life, held, start, err);
+}
+
+static int restore(const struct life *life, struct held *held, struct start *start,
+		   struct error *err)
+{
+	const struct launch launch = what_to_launch(life, held, start);
+	return restore_held(life, held, &launch, err);
+}
+
 static int started(const struct life *life, struct held *held, struct error *err)
 {
 	if (!life->run_inside)
@@ -166,6 +185,7 @@ static void warn_if_unmerged(const struct life *life, const struct ve_config *co
 int start_held(const struct life *life, struct held *held, struct error *err)
 {
 	AUTO(start_release) struct start start = START_INIT;
+	bool dumped = held->state.phase == VE_DUMPED;
 	if (held->config.disabled && !life->force) {
 		error_set(err, ERROR_DISABLED, "the VE %u is disabled", life->ctid);
 		return error_hint(err, "\"vzctl set %u --disabled no --save\" enables it",
@@ -177,8 +197,9 @@ int start_held(const struct life *life, struct held *held, struct error *err)
 		return -1;
 	if (prepare(life, held, &start, err) < 0)
 		held->state.phase = VE_STOPPED; /* no script was run, so none is to be undone */
-	else if (mount_area(life, held, &start, err) == 0 && begin(life, held, &start, err) == 0 &&
-		 go(life, held, &start, err) == 0 && started(life, held, err) == 0) {
+	else if (mount_area(life, held, &start, err) == 0 &&
+		 (dumped ? restore(life, held, &start, err)
+			 : boot(life, held, &start, err) < 0 ? -1 : started(life, held, err)) == 0) {
 		was_running_forget(life->host, life->ctid);
 		warn_if_unmerged(life, &held->config);
 		return 0;
@@ -199,6 +220,9 @@ int life_start(const struct life *life, struct error *err)
 	}
 	if (held.state.phase == VE_RUNNING)
 		return error_set(err, ERROR_RUNNING, "the VE %u is running already", life->ctid);
+	if (held.state.phase == VE_DUMPED)
+		report_info(life->report, "VE %u is suspended, and goes on where it was",
+			    life->ctid);
 	if (start_held(life, &held, err) < 0)
 		return error_wrap(err, "starting the VE %u", life->ctid);
 	return 0;
@@ -224,6 +248,8 @@ int life_restart(const struct life *life, bool fast, struct error *err)
 	if (held_take(life, true, &held, err) < 0)
 		return -1;
 	if (held.state.phase == VE_RUNNING && stop_and_warn(life, &held, fast, err) < 0)
+		return -1;
+	if (held.state.phase == VE_DUMPED && stop_dumped_held(life, &held, fast, err) < 0)
 		return -1;
 	if (start_held(life, &held, err) < 0)
 		return error_wrap(err, "starting the VE %u", life->ctid);

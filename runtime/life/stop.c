@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/interrupt.h"
+#include "runtime/config/ve_dump.h"
 #include "runtime/config/was_running.h"
 #include "runtime/confine.h"
 #include "runtime/life/cleanup.h"
@@ -174,11 +175,23 @@ int stop_held(const struct life *life, struct held *held, bool fast, struct erro
 					 : -1;
 }
 
+/* It goes on first, to hear that it is to stop. `fast`: its processes are forgotten. */
+int stop_dumped_held(const struct life *life, struct held *held, bool fast, struct error *err)
+{
+	if (!fast)
+		return start_held(life, held, err) < 0 ? -1 : stop_held(life, held, false, err);
+	if (ve_dump_remove(life->host, life->ctid, err) < 0)
+		return -1;
+	return cleanup_stopped(life->host, life->ctid, life->report, &held->state, err);
+}
+
 int life_stop(const struct life *life, bool fast, struct error *err)
 {
 	AUTO(held_release) struct held held = HELD_INIT;
 	if (held_take(life, true, &held, err) < 0)
 		return -1;
+	if (held.state.phase == VE_DUMPED)
+		return stop_dumped_held(life, &held, fast, err);
 	if (held.state.phase != VE_RUNNING) {
 		if (is_mounted(held.config.root))
 			return umount_held(life, &held, err);

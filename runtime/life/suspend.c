@@ -52,6 +52,12 @@ int life_resume(const struct life *life, struct error *err)
 		return -1;
 	if (held.state.suspended)
 		return resume_held(life, &held, err);
+	if (held.state.phase == VE_DUMPED) {
+		if (start_held(life, &held, err) == 0)
+			return 0;
+		err->kind = err->kind == ERROR_INTERRUPTED ? err->kind : ERROR_RESUME;
+		return error_wrap(err, "resuming the VE %u", life->ctid);
+	}
 	if (held.state.phase == VE_RUNNING)
 		return error_set(err, ERROR_RUNNING, "the VE %u is not suspended: it is running",
 				 life->ctid);

@@ -54,7 +54,7 @@ static int check(const struct sending *sending, const struct ve_config *config,
 {
 	unsigned ctid = sending->life->ctid;
 	bool running = state->phase == VE_RUNNING && ve_process_alive(state, &state->init);
-	if (running && state->suspended) {
+	if ((running && state->suspended) || state->phase == VE_DUMPED) {
 		error_set(err, ERROR_SUSPENDED, "the VE %u is suspended", ctid);
 		return error_hint(err, "\"vzctl resume %u\", or \"vzctl stop %u\"", ctid, ctid);
 	}

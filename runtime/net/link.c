@@ -65,14 +65,20 @@ int link_remove(const char *name, struct error *err)
 
 /* ---- one device ------------------------------------------------------------------------------------------------ */
 
-static void begin_change(struct netlink_request *request, const char *name, unsigned flags)
+static void begin_change_of(struct netlink_request *request, const char *name, unsigned flags,
+			    unsigned change)
 {
 	struct ifinfomsg body = {
 		.ifi_index = (int)if_nametoindex(name),
 		.ifi_flags = flags,
-		.ifi_change = flags,
+		.ifi_change = change,
 	};
 	netlink_begin(request, RTM_NEWLINK, 0, &body, sizeof(body));
+}
+
+static void begin_change(struct netlink_request *request, const char *name, unsigned flags)
+{
+	begin_change_of(request, name, flags, flags);
 }
 
 static void add_no_link_local(struct netlink_request *request)
@@ -98,6 +104,14 @@ int link_up(int socket, const char *name, bool link_local, struct error *err)
 	begin_change(&request, name, IFF_UP);
 	number = netlink_ask(socket, &request);
 	return number ? netlink_failed(number, err, "bringing up", name) : 0;
+}
+
+int link_down(int socket, const char *name, struct error *err)
+{
+	struct netlink_request request;
+	begin_change_of(&request, name, 0, IFF_UP);
+	int number = netlink_ask(socket, &request);
+	return number ? netlink_failed(number, err, "taking down", name) : 0;
 }
 
 int link_set_mac(int socket, const char *name, const uint8_t *mac, struct error *err)

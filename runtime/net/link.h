@@ -29,6 +29,7 @@ int link_remove(const char *name, struct error *err);
 
 /* Also sets that the kernel gives it no fe80:: address if `link_local` is false. */
 int link_up(int socket, const char *name, bool link_local, struct error *err);
+int link_down(int socket, const char *name, struct error *err);
 int link_set_mac(int socket, const char *name, const uint8_t *mac, struct error *err);
 
 /* Makes it a port of that bridge; 0: of none. */

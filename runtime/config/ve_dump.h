@@ -1,0 +1,16 @@
+/*
+ * A VE that is suspended to disk: DUMPDIR/Dump.CTID, as OpenVZ calls it, has its processes, and is there only when it is complete. So
+ * that folder is what says that a VE is suspended so: its phase in the state file (VE_DUMPED) follows from it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/host.h"
+
+char *ve_dump_path(const struct host_config *host, unsigned ctid);
+bool ve_dump_exists(const struct host_config *host, unsigned ctid);
+
+/* Also what a command that was killed has left beside it. One that is not there is success. */
+int ve_dump_remove(const struct host_config *host, unsigned ctid, struct error *err);

@@ -1,0 +1,23 @@
+/* What a VE was suspended to, as it is on disk: CRIU's images, and beside them what is not CRIU's. */
+#pragma once
+
+#include "base/error.h"
+#include "base/host.h"
+#include "base/strbuf.h"
+
+#define DUMP_DEV "dev" /* a folder: what the VE itself had made in /dev */
+
+struct dump {
+	int dir;
+	char *console; /* what CRIU calls it: "tty[NUMBER:DEVICE]" */
+	unsigned ids_base; /* the images name the VE's ids on the host */
+};
+
+#define DUMP_INIT ((struct dump){ .dir = -1 })
+
+/* ERROR_RESUME. */
+int dump_open(const struct host_config *host, unsigned ctid, struct dump *ret, struct error *err);
+void dump_release(struct dump *dump);
+
+/* Writes console and ids_base into dump->dir. */
+int dump_describe(const struct dump *dump, struct error *err);
