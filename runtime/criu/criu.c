@@ -118,15 +118,19 @@ static char *first_error(int images)
 	return NULL;
 }
 
+/* `response` may be NULL. */
 static int failed(const struct criu_request *request, const CriuResponse *response,
 		  struct error *err)
 {
 	autofree char *said = first_error(request->images);
+	if (!said && !response)
+		return -1; /* *err says so */
 	if (!said && response->cr_errmsg)
 		said = xstrdup(response->cr_errmsg);
 	for (size_t length = said ? strlen(said) : 0; length && isspace((unsigned char)said[length - 1]);)
 		said[--length] = '\0';
-	return error_set(err, ERROR_TECHNOLOGY, "CRIU cannot do it: %s", said ?: "it does not say why");
+	return error_set(err, said && strstr(said, strerror(ENOSPC)) ? ERROR_NO_SPACE : ERROR_TECHNOLOGY,
+			 "CRIU cannot do it: %s", said ?: "it does not say why");
 }
 
 /* ---- asking --------------------------------------------------------------------------------------------- */
@@ -194,7 +198,7 @@ static void fill(const struct criu_request *request, CriuOptions *options)
 	}
 }
 
-int criu_ask(int socket, const struct criu_request *request, pid_t *ret_pid, struct error *err)
+int criu_ask(int socket, const struct criu_request *request, struct error *err)
 {
 	AUTO(error_clear) struct error step = ERROR_INIT;
 	CriuRequest message = CRIU_REQUEST__INIT;
@@ -218,11 +222,7 @@ int criu_ask(int socket, const struct criu_request *request, pid_t *ret_pid, str
 		error_move(err, &step);
 		return -1;
 	}
-	if (!response)
-		return -1;
-	if (!response->success)
+	if (!response || !response->success)
 		return failed(request, response, err);
-	if (ret_pid)
-		*ret_pid = response->restore ? response->restore->pid : 0;
 	return 0;
 }

@@ -33,10 +33,10 @@ struct criu_request {
 };
 
 /*
- * Asks, on a socket to a CRIU that was begun with criu_execute() by a child of who has made the socket pair. *ret_pid is the first process of a restore, a child of
- * the parent of CRIU. The error is CRIU's own word, or that of the step.
+ * Asks, on a socket to a CRIU that was begun with criu_execute() by a child of who has made the socket pair. The first process of a restore is a child of the
+ * parent of CRIU. The error is CRIU's own word, or that of the step.
  */
-int criu_ask(int socket, const struct criu_request *request, pid_t *ret_pid, struct error *err);
+int criu_ask(int socket, const struct criu_request *request, struct error *err);
 
 struct criu_version {
 	int major, minor;

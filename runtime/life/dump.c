@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +163,7 @@ static int check(const struct life *life, const struct held *held, struct error 
 
 static int take_dev(struct dumping *dumping, struct error *err)
 {
+	const struct ve_state *state = &dumping->held->state;
 	struct stat st;
 	autoclose int from = open_in_root(dumping->root, "/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (mkdirat(dumping->dump.dir, DUMP_DEV, 0700) < 0)
@@ -172,6 +174,11 @@ static int take_dev(struct dumping *dumping, struct error *err)
 		return -1;
 	if (from < 0 || console < 0 || fstat(console, &st) < 0)
 		return error_errno(err, errno, "opening /dev of the VE");
+	/* A monitor that was killed took the first one along. Those who have that still could not be restored. */
+	if (minor(st.st_rdev) != 0 || !ve_process_alive(state, &state->monitor)) {
+		error_set(err, ERROR_TECHNOLOGY, "the VE's console is not the one that it was started with");
+		return error_hint(err, "its monitor was killed; \"vzctl restart\" gives it another");
+	}
 	/* https://criu.org/External_TTYs */
 	dumping->dump.console = xasprintf("tty[%lx:%lx]", (unsigned long)st.st_rdev, (unsigned long)st.st_dev);
 	return copy_specials(from, to, err);
@@ -288,7 +295,7 @@ static int dump(struct dumping *dumping, const char *program, struct error *err)
 		.step = complete,
 		.data = dumping,
 	};
-	return criu_ask(served.socket, &request, NULL, err);
+	return criu_ask(served.socket, &request, err);
 }
 
 /* It goes on; its device as it was. */
@@ -302,7 +309,7 @@ static int give_up(struct dumping *dumping)
 		ve_state_save(life->host, life->ctid, state, NULL);
 	}
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	if (network_attach(life->host, &dumping->held->config, state, life->report, &why) < 0)
+	if (network_attach(life->host, &dumping->held->config, state, NULL, &why) < 0)
 		report_warning(life->report, NULL, "VE %u: %s", life->ctid, why.message);
 	return -1;
 }

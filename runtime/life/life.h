@@ -156,8 +156,9 @@ const char *held_doing(const struct held *held);
 
 /* Its processes are on disk: they go on from there. */
 struct launch;
+struct dump;
 int restore_held(const struct life *life, struct held *held, const struct launch *launch,
-		 struct error *err);
+		 const struct dump *dump, struct error *err);
 
 int resume_held(const struct life *life, struct held *held, struct error *err);
 int start_held(const struct life *life, struct held *held, struct error *err);

@@ -39,7 +39,7 @@ int relaunch_begin(const struct launch *launch, const char *criu, int kept_dev,
 /* -1 with *err if CRIU was not even executed; else 0. */
 int relaunch_failure(struct relaunched *relaunched, struct error *err);
 
-/* Tells the monitor of its VE, which is there. */
+/* Tells the monitor of its VE, which is there; it begins when CRIU has ended. */
 int relaunch_end(struct relaunched *relaunched, const struct ve_process *init, struct error *err);
 void relaunched_release(struct relaunched *relaunched);
 

@@ -24,6 +24,7 @@
 struct restoring {
 	const struct life *life;
 	struct held *held;
+	struct relaunched *relaunched;
 };
 
 /* In a process of its own: as the root of the VE, in its network. */
@@ -54,7 +55,7 @@ static int make_network(struct restoring *restoring, pid_t pid, struct error *er
 	return apart_do(configure_inside, restoring, err);
 }
 
-/* RUNNING is said before it is true, as for a start. */
+/* RUNNING is said before it is true, as for a start, and the monitor has its VE: whoever is killed from here on, it is one or is none. */
 static int step(enum criu_step step, pid_t pid, void *data, struct error *err)
 {
 	struct restoring *restoring = data;
@@ -66,15 +67,17 @@ static int step(enum criu_step step, pid_t pid, void *data, struct error *err)
 	if (step != CRIU_PROCESSES_MADE)
 		return 0;
 	restoring->held->state.phase = VE_RUNNING;
-	return ve_state_save(life->host, life->ctid, &restoring->held->state, err);
+	if (ve_state_save(life->host, life->ctid, &restoring->held->state, err) < 0)
+		return -1;
+	return relaunch_end(restoring->relaunched, &restoring->held->state.init, err);
 }
 
 /* What went wrong before CRIU was executed is the better reason why it does not answer. */
-static int ask(struct relaunched *relaunched, const struct criu_request *request, pid_t *init,
+static int ask(struct relaunched *relaunched, const struct criu_request *request,
 	       struct error *err)
 {
 	AUTO(error_clear) struct error before = ERROR_INIT;
-	if (criu_ask(relaunched->socket, request, init, err) == 0)
+	if (criu_ask(relaunched->socket, request, err) == 0)
 		return 0;
 	if (err->kind != ERROR_INTERRUPTED && relaunch_failure(relaunched, &before) < 0)
 		error_move(err, &before);
@@ -86,11 +89,11 @@ static int restore(struct restoring *restoring, const struct launch *launch,
 {
 	AUTO(relaunched_release) struct relaunched relaunched = RELAUNCHED_INIT;
 	struct held *held = restoring->held;
-	pid_t init = 0;
 	autoclose int dev = dir_open(dump->dir, DUMP_DEV, false, 0, err);
 	if (dev < 0 || relaunch_begin(launch, program, dev, &relaunched, err) < 0)
 		return -1;
 	held->state.monitor = relaunched.monitor;
+	restoring->relaunched = &relaunched;
 	const struct criu_request request = {
 		.images = dump->dir,
 		.root = relaunched.root,
@@ -100,27 +103,19 @@ static int restore(struct restoring *restoring, const struct launch *launch,
 		.step = step,
 		.data = restoring,
 	};
-	if (ask(&relaunched, &request, &init, err) < 0)
-		return -1;
-	return relaunch_end(&relaunched, &held->state.init, err);
+	return ask(&relaunched, &request, err);
 }
 
 /* If this process dies when the VE runs again and what it was suspended to is still there, the next command removes that. */
 int restore_held(const struct life *life, struct held *held, const struct launch *launch,
-		 struct error *err)
+		 const struct dump *dump, struct error *err)
 {
-	AUTO(dump_release) struct dump dump = DUMP_INIT;
-	struct restoring restoring = { life, held };
+	struct restoring restoring = { life, held, NULL };
 	autofree char *program = criu_find(conf_get(&life->host->conf, "CRIU"), err);
-	if (!program || dump_open(life->host, life->ctid, &dump, err) < 0)
+	if (!program)
 		return -1;
-	if (dump.ids_base != launch->base) {
-		error_set(err, ERROR_RESUME, "the VE %u was suspended with the ids from %u on, which are taken",
-			  life->ctid, dump.ids_base);
-		return error_hint(err, "stop what has them, or end the VE with \"vzctl stop --fast\"");
-	}
 	report_phase(life->report, "making the VE's processes", REPORT_ITEMS, 0, 100);
-	int result = restore(&restoring, launch, &dump, program, err);
+	int result = restore(&restoring, launch, dump, program, err);
 	report_phase_end(life->report);
 	if (result < 0 || cgroup_delegate(launch->group, launch->base, err) < 0)
 		return -1;

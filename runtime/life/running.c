@@ -21,6 +21,12 @@ static int not_running(unsigned ctid, struct error *err)
 	return error_hint(err, "\"vzctl start %u\" starts it", ctid);
 }
 
+static int suspended(unsigned ctid, struct error *err)
+{
+	error_set(err, ERROR_SUSPENDED, "the VE %u is suspended", ctid);
+	return error_hint(err, "\"vzctl resume %u\" lets it go on", ctid);
+}
+
 int running_find(const struct host_config *host, unsigned ctid, struct running *ret,
 		 struct error *err)
 {
@@ -33,6 +39,8 @@ int running_find(const struct host_config *host, unsigned ctid, struct running *
 	if (ve_config_load(host, ctid, &ret->config, err) < 0 ||
 	    ve_state_load(host, ctid, &ret->state, err) < 0)
 		return -1;
+	if (ret->state.phase == VE_DUMPED)
+		return suspended(ctid, err);
 	if ((ret->state.phase != VE_RUNNING && ret->state.phase != VE_STOPPING) ||
 	    !ret->state.this_boot || (ret->pidfd = ve_process_open(&ret->state.init)) < 0)
 		return not_running(ctid, err);
@@ -45,10 +53,8 @@ int running_open(const struct host_config *host, unsigned ctid, struct running *
 	if (running_find(host, ctid, ret, err) < 0)
 		return -1;
 	/* Who joined it would stand still, too. */
-	if (ret->state.suspended) {
-		error_set(err, ERROR_SUSPENDED, "the VE %u is suspended", ctid);
-		return error_hint(err, "\"vzctl resume %u\" lets it go on", ctid);
-	}
+	if (ret->state.suspended)
+		return suspended(ctid, err);
 	return cgroup_open(&ret->state.groups, &ret->group, err);
 }
 

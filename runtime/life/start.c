@@ -13,6 +13,7 @@
 #include "runtime/confine.h"
 #include "runtime/ids.h"
 #include "runtime/life/cleanup.h"
+#include "runtime/life/dump.h"
 #include "runtime/life/interfaces.h"
 #include "runtime/life/launch.h"
 #include "runtime/life/life.h"
@@ -34,6 +35,7 @@ struct start {
 	int userns;
 	void *confine;
 	struct launched launched;
+	struct dump dump; /* what it goes on from; none: it is booted */
 };
 
 #define START_INIT                                    \
@@ -43,7 +45,8 @@ struct start {
 			 .ids = ID_BLOCK_INIT,        \
 			 .resources = RESOURCES_INIT, \
 			 .userns = -1,                \
-			 .launched = LAUNCHED_INIT })
+			 .launched = LAUNCHED_INIT,   \
+			 .dump = DUMP_INIT })
 
 static void start_release(struct start *start)
 {
@@ -54,6 +57,7 @@ static void start_release(struct start *start)
 	resources_release(&start->resources);
 	confine_free(start->confine);
 	launched_release(&start->launched);
+	dump_release(&start->dump);
 	if (start->userns >= 0)
 		close(start->userns);
 }
@@ -62,8 +66,7 @@ static int take_ids(const struct life *life, struct held *held, struct start *st
 		    struct error *err)
 {
 	const char *lock_dir = life->host->lock_dir;
-	/* The second: they are in the images of its processes. */
-	unsigned base = held->config.ids_base ?: held->state.ids_base;
+	unsigned base = held->config.ids_base ?: start->dump.ids_base;
 	int result = base ? id_block_take_at(lock_dir, base, life->ctid, &start->ids, err)
 			  : id_block_take(lock_dir, &start->ids, err);
 	if (result == 0)
@@ -159,7 +162,7 @@ static int restore(const struct life *life, struct held *held, struct start *sta
 		   struct error *err)
 {
 	const struct launch launch = what_to_launch(life, held, start);
-	return restore_held(life, held, &launch, err);
+	return restore_held(life, held, &launch, &start->dump, err);
 }
 
 static int started(const struct life *life, struct held *held, struct error *err)
@@ -191,7 +194,8 @@ int start_held(const struct life *life, struct held *held, struct error *err)
 		return error_hint(err, "\"vzctl set %u --disabled no --save\" enables it",
 				  life->ctid);
 	}
-	if (limits_load(life, held, &start.resources, err) < 0)
+	if (limits_load(life, held, &start.resources, err) < 0 ||
+	    (dumped && dump_open(life->host, life->ctid, &start.dump, err) < 0))
 		return -1;
 	if (is_mounted(held->config.root) && umount_held(life, held, err) < 0)
 		return -1;
