@@ -292,6 +292,16 @@ static void warn_unsaved(const struct life *life, bool running, bool live)
 			       "this holds until the VE %u stops; --save keeps it", life->ctid);
 }
 
+/* Init passes it on to what it starts; no process's can be changed from outside. */
+static void note_next_start(const struct life *life, bool running, const struct conf *changes)
+{
+	const char *merge = conf_get(changes, "MERGE_MEMORY");
+	if (running && merge)
+		report_info(life->report,
+			    "VE %u runs: --merge-memory %s holds from its next start on",
+			    life->ctid, merge);
+}
+
 static int set_held(const struct life *life, const struct life_set *set, struct held *held,
 		    struct error *err)
 {
@@ -313,9 +323,13 @@ static int set_held(const struct life *life, const struct life_set *set, struct 
 	    (running && live && apply(life, set, &changes, held, err) < 0))
 		return -1;
 	limits_explain(life, set->resources);
-	if (set->save)
-		return save(life, &changes, err);
-	warn_unsaved(life, running, live || set->diskspace || set->diskinodes);
+	if (!set->save) {
+		warn_unsaved(life, running, live || set->diskspace || set->diskinodes);
+		return 0;
+	}
+	if (save(life, &changes, err) < 0)
+		return -1;
+	note_next_start(life, running, &changes);
 	return 0;
 }
 
