@@ -263,6 +263,44 @@ void id_block_release(struct id_block *block)
 	*block = ID_BLOCK_INIT;
 }
 
+/* The block that a file of the folder is of (BASE, BASE.ve, BASE.cgroups); 0: of none. */
+static unsigned block_of(const char *name)
+{
+	char *end;
+	unsigned long base = strtoul(name, &end, 10);
+	bool ours =
+		base && base <= UINT32_MAX && base % ID_BLOCK_SIZE == 0 && (!*end || *end == '.');
+	return ours ? (unsigned)(base / ID_BLOCK_SIZE) : 0;
+}
+
+static unsigned count_clear(const struct taken *taken, unsigned first, unsigned last)
+{
+	unsigned count = 0;
+	for (unsigned block = first; block <= last; block++)
+		count += !is_set(taken, block);
+	return count;
+}
+
+struct id_blocks id_blocks_count(const char *lock_dir)
+{
+	autofree char *path = xasprintf("%s/" IDS_DIR, lock_dir);
+	autofree struct taken *taken = xcalloc(1, sizeof(*taken));
+	autofree struct taken *used = xcalloc(1, sizeof(*used));
+	autoclosedir DIR *dir = opendir(path);
+	struct id_blocks ret = { 0 };
+	find_taken(taken);
+	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+		unsigned block = block_of(entry->d_name);
+		if (!block)
+			continue;
+		set(used, (uint64_t)block * ID_BLOCK_SIZE, 1);
+		set(taken, (uint64_t)block * ID_BLOCK_SIZE, 1);
+	}
+	ret.used = 65536 - count_clear(used, 0, 65535);
+	ret.free = count_clear(taken, FIRST, LAST) + count_clear(taken, LOW_FIRST, LOW_LAST);
+	return ret;
+}
+
 static void read_record(int dir, unsigned base, struct strvec *folders)
 {
 	autofree char *name = record_name(base);

@@ -40,6 +40,13 @@ void id_block_unkeep(const char *lock_dir, unsigned base, unsigned ctid);
 int id_block_take_at(const char *lock_dir, unsigned base, unsigned ctid, struct id_block *block,
 		     struct error *err);
 
+/* How many VEs have a block, and how many more could have one. Looks only: accounts of a directory service that cannot be listed are not asked for. */
+struct id_blocks {
+	unsigned used, free;
+};
+
+struct id_blocks id_blocks_count(const char *lock_dir);
+
 /* Takes each block that has files but no owner, calls `remove` with its recorded folders, and frees
  * it. Returns how many. */
 unsigned id_blocks_sweep(const char *lock_dir, void (*remove)(const struct strvec *folders));

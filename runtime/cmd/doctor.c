@@ -60,7 +60,9 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 	if (!ves)
 		doctor.ves = count > VES_LEAST ? (unsigned)count : VES_LEAST;
 	doctor_kernel(&doctor);
+	doctor_ids(&doctor);
 	doctor_limits(&doctor);
+	doctor_network(&doctor);
 	doctor_storage(&doctor);
 	json_t *lines = json_array();
 	for (size_t i = 0; i < doctor.count; i++) {

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -29,6 +31,20 @@ bool doctor_number(const struct doctor *doctor, const char *path, uint64_t *ret)
 	errno = 0;
 	*ret = strtoull(text.text, &end, 10);
 	return end != text.text && !errno;
+}
+
+bool doctor_sysctl(const struct doctor *doctor, const char *name, uint64_t *ret)
+{
+	autofree char *path = xasprintf("/proc/sys/%s", name);
+	for (char *c = path + strlen("/proc/sys/"); *c; c++)
+		*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+	return doctor_number(doctor, path, ret);
+}
+
+char *doctor_assignment(const char *name, uint64_t value)
+{
+	return xasprintf("sysctl -w %s=%" PRIu64 ", and a line of that in /etc/sysctl.d/60-vz.conf",
+			 name, value);
 }
 
 const char *doctor_level_name(enum doctor_level level)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,12 @@ struct doctor {
 /* Limits of the kernel that all VEs share, and those that hold for each. Read only from `root`. */
 void doctor_limits(struct doctor *doctor);
 
+/* What VEs' addresses need of the host's network: forwarding, and that its uplinks take part in it. Read only from `root`. */
+void doctor_network(struct doctor *doctor);
+
+/* Blocks of user ids, of which each VE that runs has one: those that there are here, and those that VEs have. */
+void doctor_ids(struct doctor *doctor);
+
 /* Whether the kernel lets VEs be: namespaces, mounts, control groups, old programs, packet filters. */
 void doctor_kernel(struct doctor *doctor);
 
@@ -54,3 +61,9 @@ void doctor_add(struct doctor *doctor, enum doctor_level level, const char *name
 
 /* The number in a file below `root`; false if there is none. */
 bool doctor_number(const struct doctor *doctor, const char *path, uint64_t *ret);
+
+/* The first number of a sysctl, by sysctl(8)'s name: a dot in the name of a device is a slash there. False if there is none. */
+bool doctor_sysctl(const struct doctor *doctor, const char *name, uint64_t *ret);
+
+/* The advice to set it, now and for good. */
+char *doctor_assignment(const char *name, uint64_t value);

@@ -21,6 +21,9 @@ static const struct {
 	{ "net.ipv4.neigh.default.gc_thresh3", 4, 256, "neighbours, in all VEs together" },
 	{ "net.ipv6.neigh.default.gc_thresh3", 4, 256, "neighbours, in all VEs together" },
 	{ "net.netfilter.nf_conntrack_max", 256, 4096, "connections that the host tracks" },
+	/* Past it, the filters that a VE's systemd gives its services are refused, and these do not start. */
+	{ "net.core.bpf_jit_limit", 512 << 10, 16 << 20, "bytes of services' system call filters" },
+	{ "fs.aio-max-nr", 64, 4096, "asynchronous reads and writes, as databases ask for them" },
 };
 
 /* What holds for each VE alone, since each has users of its own. */
@@ -39,12 +42,6 @@ static const struct {
 	{ "kernel.keys.maxbytes", 20000, "bytes of a user's keys" },
 };
 
-static char *assignment(const char *name, uint64_t value)
-{
-	return xasprintf("sysctl -w %s=%" PRIu64 ", and a line of that in /etc/sysctl.d/60-vz.conf",
-			 name, value);
-}
-
 /* Powers of two, as people set them. */
 static uint64_t round_up(uint64_t value)
 {
@@ -54,34 +51,25 @@ static uint64_t round_up(uint64_t value)
 	return power;
 }
 
-/* sysctl(8): a folder for each part of the name. */
-static bool read_sysctl(const struct doctor *doctor, const char *name, uint64_t *ret)
-{
-	autofree char *path = xasprintf("/proc/sys/%s", name);
-	for (char *dot = path; (dot = strchr(dot, '.'));)
-		*dot = '/';
-	return doctor_number(doctor, path, ret);
-}
-
 static void check_shared(struct doctor *doctor, size_t i)
 {
 	uint64_t value, wanted = doctor->ves * shared[i].each + shared[i].host;
 	const char *name = shared[i].name;
-	if (!read_sysctl(doctor, name, &value))
+	if (!doctor_sysctl(doctor, name, &value))
 		return;
 	uint64_t ves = value > shared[i].host ? (value - shared[i].host) / shared[i].each : 0;
 	bool few = value < wanted;
 	doctor_add(doctor, few ? DOCTOR_WARN : DOCTOR_OK, name, xasprintf("%" PRIu64, value),
 		   xasprintf("%s: enough for about %" PRIu64 " VEs", shared[i].what,
 			     ves < 1000000 ? ves : 1000000),
-		   few ? assignment(name, round_up(wanted)) : NULL);
+		   few ? doctor_assignment(name, round_up(wanted)) : NULL);
 }
 
 static void check_each(struct doctor *doctor, size_t i)
 {
 	uint64_t value;
 	const char *name = each[i].name;
-	if (!read_sysctl(doctor, name, &value))
+	if (!doctor_sysctl(doctor, name, &value))
 		return;
 	bool few = value < each[i].least;
 	/* Without user namespaces there is no VE at all. */
@@ -91,7 +79,7 @@ static void check_each(struct doctor *doctor, size_t i)
 		   : few ? DOCTOR_WARN
 			 : DOCTOR_OK,
 		   name, xasprintf("%" PRIu64, value), xasprintf("for each VE: %s", each[i].what),
-		   few ? assignment(name, round_up(each[i].least)) : NULL);
+		   few ? doctor_assignment(name, round_up(each[i].least)) : NULL);
 }
 
 /* As much as a VE with systemd takes that does nothing. */
@@ -115,27 +103,6 @@ static void check_memory(struct doctor *doctor)
 		   few ? xstrdup("more memory, or fewer VEs") : NULL);
 }
 
-static void check_forwarding(struct doctor *doctor)
-{
-	static const struct {
-		const char *name, *family;
-	} rows[] = {
-		{ "net.ipv4.ip_forward", "IPv4" },
-		{ "net.ipv6.conf.all.forwarding", "IPv6" },
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		uint64_t value;
-		if (!read_sysctl(doctor, rows[i].name, &value))
-			continue;
-		doctor_add(doctor, value ? DOCTOR_OK : DOCTOR_WARN, rows[i].name,
-			   xasprintf("%" PRIu64, value),
-			   value ? NULL
-				 : xasprintf("by %s, VEs reach the host and nothing beyond it",
-					     rows[i].family),
-			   value ? NULL : assignment(rows[i].name, 1));
-	}
-}
-
 void doctor_limits(struct doctor *doctor)
 {
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
@@ -143,5 +110,4 @@ void doctor_limits(struct doctor *doctor)
 	for (size_t i = 0; i < sizeof(each) / sizeof(*each); i++)
 		check_each(doctor, i);
 	check_memory(doctor);
-	check_forwarding(doctor);
 }
