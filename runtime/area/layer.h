@@ -5,6 +5,7 @@
  *	TEMPLATE/layer/.known/…			which file had which digest: device, inode, size, times
  *	TEMPLATE/layer/.unpacking/		what an interrupted run left; swept by the next
  *	TEMPLATE/layer/.dropped-…/		likewise, of layer_collect()
+ *	TEMPLATE/layer/.arriving-…/		comes from another host (layer_arrive.h)
  *
  * TEMPLATE/layer is for root alone: the trees in it hold set-user-id programs of other people.
  */

@@ -1,8 +1,10 @@
 #include "runtime/area/layer_arrive.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,8 +12,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "runtime/area/layer.h"
-
-#define ARRIVING ".arriving-"
+#include "runtime/area/layer_files.h"
+#include "runtime/config/journal.h"
 
 enum { DIGEST_LENGTH = 64 };
 
@@ -32,7 +34,7 @@ int layer_arrive_begin(const struct host_config *host, const char *digest, char 
 		       struct error *err)
 {
 	AUTO(layer_release) struct layer layer = LAYER_INIT;
-	autofree char *name = xasprintf(ARRIVING "%s", digest);
+	autofree char *name = xasprintf(LAYER_ARRIVING "%s", digest);
 	autoclose int layers = open_layers(host, err);
 	if (layers < 0 || check(digest, err) < 0)
 		return -1;
@@ -46,7 +48,7 @@ int layer_arrive_begin(const struct host_config *host, const char *digest, char 
 
 int layer_arrive_end(const struct host_config *host, const char *digest, struct error *err)
 {
-	autofree char *name = xasprintf(ARRIVING "%s", digest);
+	autofree char *name = xasprintf(LAYER_ARRIVING "%s", digest);
 	autoclose int layers = open_layers(host, err);
 	if (layers < 0 || check(digest, err) < 0)
 		return -1;
@@ -61,11 +63,35 @@ int layer_arrive_end(const struct host_config *host, const char *digest, struct 
 	return fsync(layers) < 0 ? error_errno(err, errno, "syncing the layer %s", digest) : 0;
 }
 
-void layer_arrive_abandon(const struct host_config *host)
+int layer_arrive_lock(const struct host_config *host, struct error *err)
 {
-	int layers = open_layers(host, NULL);
-	autoclosedir DIR *dir = layers < 0 ? NULL : fdopendir(layers);
+	autoclose int layers = open_layers(host, err);
+	if (layers < 0)
+		return -1;
+	if (TEMP_FAILURE_RETRY(flock(layers, LOCK_EX)) < 0)
+		return error_errno(err, errno, "locking %s/layer", host->template_dir);
+	return steal_fd(&layers);
+}
+
+/* Where no digest is, so whoever still copies into it makes no layer of it. */
+static void drop(int layers, const char *name)
+{
+	autofree char *dropped = xasprintf(LAYER_DROPPED "%s", name + strlen(LAYER_ARRIVING));
+	if (tree_remove(layers, dropped, NULL) == 0 && renameat(layers, name, layers, dropped) == 0)
+		tree_remove(layers, dropped, NULL);
+}
+
+void layer_arrive_sweep(const struct host_config *host)
+{
+	autofree char *path = xasprintf("%s/layer", host->template_dir);
+	if (access(path, F_OK) < 0)
+		return;
+	autoclose int layers = layer_arrive_lock(host, NULL);
+	if (layers < 0 || journal_any_arriving(host))
+		return;
+	int fd = openat(layers, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	for (const struct dirent *entry; dir && (entry = readdir(dir));)
-		if (!strncmp(entry->d_name, ARRIVING, strlen(ARRIVING)))
-			tree_remove(dirfd(dir), entry->d_name, NULL);
+		if (!strncmp(entry->d_name, LAYER_ARRIVING, strlen(LAYER_ARRIVING)))
+			drop(layers, entry->d_name);
 }

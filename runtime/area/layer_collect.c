@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "runtime/area/layer_arrive.h"
 #include "runtime/area/layer_files.h"
 #include "runtime/area/snapshot.h"
 #include "runtime/config/ctid.h"
@@ -252,6 +253,7 @@ static int run(struct collecting *collecting, struct error *err)
 	if (collecting->collect->dry_run)
 		return 0;
 	sweep_known(collecting);
+	layer_arrive_sweep(collecting->collect->host);
 	return sweep_dropped(collecting, err);
 }
 

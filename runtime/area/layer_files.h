@@ -8,6 +8,7 @@
 #define LAYER_KNOWN ".known"
 #define LAYER_UNPACKING ".unpacking"
 #define LAYER_DROPPED ".dropped-"
+#define LAYER_ARRIVING ".arriving-"
 
 /* The link that says which layer a tarball has: changes with whatever changes the content. To be freed. */
 char *layer_known_name(const struct stat *st);

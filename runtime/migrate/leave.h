@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "runtime/life/life.h"
-#include "runtime/migrate/journal.h"
+#include "runtime/config/journal.h"
 #include "runtime/migrate/send.h"
 
 struct sending {

@@ -1,6 +1,5 @@
 #include "runtime/migrate/receive.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +13,9 @@
 #include "runtime/area/private.h"
 #include "runtime/area/snapshot.h"
 #include "runtime/config/ctid.h"
+#include "runtime/config/journal.h"
 #include "runtime/life/cleanup.h"
-#include "runtime/migrate/journal.h"
+#include "runtime/migrate/room.h"
 
 enum { REQUEST_MAX = 4 << 20, CHANGES_MAX = 32 };
 
@@ -118,14 +118,17 @@ static json_t *begin(const struct life *life, const json_t *request, struct erro
 		return NULL;
 	if (ours)
 		return json_pack("{s:b}", "committed", true);
-	if (check_name(life, get(request, "name"), err) < 0 ||
+	autoclose int lock = layer_arrive_lock(life->host, err);
+	if (lock < 0 || check_name(life, get(request, "name"), err) < 0 ||
 	    make_place(life, request, &journal, err) < 0)
 		return NULL;
 	json_t *missing = missing_layers(life, request, err);
-	return !missing ? NULL
-			: json_pack("{s:b, s:s, s:s, s:o}", "committed", false, "private",
-				    journal.private_area, "confdir", life->host->ve_confdir,
-				    "layers", missing);
+	if (!missing)
+		return NULL;
+	json_t *places = room_places(life->host, journal.private_area, missing);
+	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "committed", false, "private",
+			 journal.private_area, "confdir", life->host->ve_confdir, "layers", missing,
+			 "room", places);
 }
 
 /* ---- layer ------------------------------------------------------------------------------------------------ */
@@ -204,7 +207,8 @@ static json_t *commit(const struct life *life, const json_t *request, struct err
 		      commit_held(life, request, &journal, err) < 0))
 		return NULL;
 	journal.step = JOURNAL_NONE;
-	journal_save(life->host, life->ctid, &journal, NULL);
+	if (journal_save(life->host, life->ctid, &journal, NULL) == 0)
+		layer_arrive_sweep(life->host);
 	return json_object();
 }
 
@@ -274,18 +278,6 @@ static json_t *revert(const struct life *life, const json_t *request, struct err
 	return json_object();
 }
 
-/* Whether another VE is on its way here. */
-static bool others_arrive(const struct host_config *host)
-{
-	bool any = false;
-	autoclosedir DIR *dir = opendir(host->lock_dir);
-	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
-		const char *dot = strrchr(entry->d_name, '.');
-		any |= dot && !strcmp(dot, ".migrate");
-	}
-	return any;
-}
-
 int receive_abort(const struct life *life, const char *id, struct error *err)
 {
 	AUTO(journal_release) struct journal journal = JOURNAL_INIT;
@@ -304,8 +296,7 @@ int receive_abort(const struct life *life, const char *id, struct error *err)
 	journal.step = JOURNAL_NONE;
 	if (journal_save(life->host, life->ctid, &journal, err) < 0)
 		return -1;
-	if (!others_arrive(life->host))
-		layer_arrive_abandon(life->host);
+	layer_arrive_sweep(life->host);
 	return 0;
 }
 

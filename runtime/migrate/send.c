@@ -12,10 +12,11 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "runtime/area/snapshot.h"
+#include "runtime/config/journal.h"
 #include "runtime/config/ve_disk.h"
-#include "runtime/migrate/journal.h"
 #include "runtime/migrate/leave.h"
 #include "runtime/migrate/receive.h"
+#include "runtime/migrate/room.h"
 
 enum { CONF_LIMIT = 1 << 20 };
 
@@ -232,6 +233,8 @@ static int check_same(const struct sending *sending, const struct ve_config *bef
 static int move(struct sending *sending, const struct ve_config *config, bool running,
 		struct error *err)
 {
+	if (room_check(sending->life->host, config->private_area, sending->place, err) < 0)
+		return error_wrap(err, "%s", sending->request->remote.host);
 	if (copy_layers(sending, json_object_get(sending->place, "layers"), err) < 0 ||
 	    (running && copy_files(sending, config, true, err) < 0))
 		return -1;

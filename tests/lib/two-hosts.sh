@@ -39,6 +39,8 @@ ssh_works() {
 	ssh $(cat "$W/ssh/options") 127.0.0.1 true
 }
 
+# shellcheck disable=SC2317 # for tests
+vz_b() { "$VZPKG" --conf "$B/vz.conf" "$@"; }
 ctl_b() { "$VZCTL" --conf "$B/vz.conf" "$@"; }
 
 # migrate WORDS…: from this host to the other.

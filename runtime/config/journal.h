@@ -35,4 +35,6 @@ int journal_load(const struct host_config *host, unsigned ctid, struct journal *
 /* JOURNAL_NONE removes the file. */
 int journal_save(const struct host_config *host, unsigned ctid, const struct journal *journal,
 		 struct error *err);
+/* Whether any VE is on its way here; so it is, too, if its journal cannot be read. */
+bool journal_any_arriving(const struct host_config *host);
 void journal_release(struct journal *journal);

@@ -1,5 +1,6 @@
-#include "runtime/migrate/journal.h"
+#include "runtime/config/journal.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,21 @@ int journal_load(const struct host_config *host, unsigned ctid, struct journal *
 	ret->keep = !strcmp(conf_get_default(&conf, "KEEP", "no"), "yes");
 	ret->ran = !strcmp(conf_get_default(&conf, "RAN", "no"), "yes");
 	return 0;
+}
+
+bool journal_any_arriving(const struct host_config *host)
+{
+	bool any = false;
+	autoclosedir DIR *dir = opendir(host->lock_dir);
+	for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+		AUTO(journal_release) struct journal journal = JOURNAL_INIT;
+		char *end;
+		unsigned long ctid = strtoul(entry->d_name, &end, 10);
+		if (end != entry->d_name && !strcmp(end, ".migrate"))
+			any |= journal_load(host, (unsigned)ctid, &journal, NULL) < 0 ||
+			       journal.step == JOURNAL_ARRIVING;
+	}
+	return any;
 }
 
 static void add(struct strbuf *text, const char *key, const char *value)
