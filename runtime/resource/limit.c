@@ -204,20 +204,58 @@ static char *list_above(const struct place *place, const char *file)
 	return strbuf_detach(&text);
 }
 
+/* v2 takes the list from a group no more that has processes (ENOSPC). All that this machine can have is the same, as the group above has
+ * the last word. */
+static int write_all_possible(int row, const struct place *place, const char *file)
+{
+	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+	const char *path = rows[row].id == RESOURCE_NODEMASK ? "/sys/devices/system/node/possible"
+							     : "/sys/devices/system/cpu/possible";
+	if (file_read(AT_FDCWD, path, LIST_LIMIT, &text, NULL) < 0) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return cgroup_write(place->folder, file, text.text);
+}
+
+static int write_list_above(int row, const struct place *place, const char *file, struct error *err)
+{
+	autofree char *list = list_above(place, file);
+	int result = cgroup_write(place->folder, file, list);
+	if (result < 0 && errno == ENOSPC && place->v2)
+		result = write_all_possible(row, place, file);
+	list[strcspn(list, "\n")] = 0;
+	return result < 0 ? refused(rows[row].id, place, file, list, err) : 0;
+}
+
+static int write_one(int row, const struct place *place, const char *file, const char *text,
+		     struct error *err)
+{
+	return cgroup_write(place->folder, file, text) < 0
+		       ? refused(rows[row].id, place, file, text, err)
+		       : 0;
+}
+
+static int write_file(int row, const struct place *place, const char *file,
+		      const struct strvec *disks, const char *text, struct error *err)
+{
+	if (!rows[row].for_each_disk)
+		return *text ? write_one(row, place, file, text, err)
+			     : write_list_above(row, place, file, err);
+	for (size_t i = 0; i < disks->count; i++) {
+		autofree char *line = xasprintf("%s %s", disks->items[i], text);
+		if (write_one(row, place, file, line, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int write_row(int row, const struct place *place, const struct strvec *disks,
 		     const char *text, struct error *err)
 {
-	for (size_t i = 0; i < place->files.count; i++) {
-		const char *file = place->files.items[i];
-		for (size_t n = 0; n < (rows[row].for_each_disk ? disks->count : 1); n++) {
-			autofree char *line = rows[row].for_each_disk
-						      ? xasprintf("%s %s", disks->items[n], text)
-					      : *text ? xstrdup(text)
-						      : list_above(place, file);
-			if (cgroup_write(place->folder, file, line) < 0)
-				return refused(rows[row].id, place, file, line, err);
-		}
-	}
+	for (size_t i = 0; i < place->files.count; i++)
+		if (write_file(row, place, place->files.items[i], disks, text, err) < 0)
+			return -1;
 	return 0;
 }
 
