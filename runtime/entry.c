@@ -24,13 +24,50 @@ static int report(const struct entry *entry, const struct error *err)
 	return 1;
 }
 
-static int follow(pid_t child)
+/* What entry_signal() asks for comes as a real-time signal: kill(2) never loses one for want of memory or of a limit. */
+static void expect_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGCHLD);
+	for (int number = 1; number <= ENTRY_SIGNAL_MAX; number++)
+		sigaddset(set, SIGRTMIN + number);
+	sigprocmask(SIG_BLOCK, set, NULL);
+}
+
+static void let_signals_through(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The child's number is nobody else's before it has been waited for, and that is done here alone. */
+static void pass_on(pid_t child, int number)
+{
+	if (kill(-child, number) < 0)
+		kill(child, number);
+}
+
+static int await(pid_t child, const sigset_t *expected, int *status)
+{
+	for (;;) {
+		pid_t ended = waitpid(child, status, WNOHANG);
+		if (ended != 0)
+			return ended < 0 ? -1 : 0;
+		int number = sigwaitinfo(expected, NULL);
+		if (number > SIGRTMIN)
+			pass_on(child, number - SIGRTMIN);
+	}
+}
+
+static int follow(pid_t child, const sigset_t *expected)
 {
 	int status;
-	if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0)
+	if (await(child, expected, &status) < 0)
 		return 1;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
+	let_signals_through();
 	signal(WTERMSIG(status), SIG_DFL);
 	raise(WTERMSIG(status));
 	return 1;
@@ -39,6 +76,7 @@ static int follow(pid_t child)
 static int inside(const struct entry *entry)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	let_signals_through();
 	return entry->function(entry->data);
 }
 
@@ -67,6 +105,8 @@ static int threshold(const struct entry *entry)
 		return report(entry, &err);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* after changing ids, which clears it */
 	prctl(PR_SET_DUMPABLE, 0);
+	sigset_t expected;
+	expect_signals(&expected);
 	/* Children are in the VE's pid namespace, and not this one. */
 	pid_t child = fork();
 	if (child == 0)
@@ -77,7 +117,7 @@ static int threshold(const struct entry *entry)
 	}
 	/* The ends of pipes are the child's alone, or nobody would see them closed. */
 	close_range(0, ~0U, 0);
-	return follow(child);
+	return follow(child, &expected);
 }
 
 /* cgroups(7), "no internal processes": once the VE's service manager has handed controllers down in its group, processes
@@ -101,6 +141,11 @@ pid_t entry_fork(const struct entry *entry, struct error *err)
 	return child;
 }
 
+int entry_signal(pid_t threshold, int number)
+{
+	return kill(threshold, SIGRTMIN + number);
+}
+
 /* A caller that the host protects from its OOM killer protects no VE. */
 static void reset_oom_score(void)
 {
@@ -122,10 +167,8 @@ static void reset_signal(int number)
 
 void entry_forget_caller(void)
 {
-	sigset_t none;
 	for (int number = 1; number < _NSIG; number++)
 		reset_signal(number);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	let_signals_through();
 	reset_oom_score();
 }

@@ -31,6 +31,15 @@ struct entry {
  */
 pid_t entry_fork(const struct entry *entry, struct error *err);
 
+enum { ENTRY_SIGNAL_MAX = 15 };
+
+/*
+ * Has the one on the threshold signal the process inside and, if that leads a group, all of the group, as a key on a terminal would. Only
+ * the process's parent knows that its number is not another's by now, and pidfd_send_signal(2) has groups since Linux 6.9.
+ * `number` is 1 to ENTRY_SIGNAL_MAX, as all of POSIX's numbered ones are. -1 with errno set.
+ */
+int entry_signal(pid_t threshold, int number);
+
 /* In the process inside, before it executes something: signals are as in a new session, and who is protected from the host's
  * OOM killer protects nobody. */
 void entry_forget_caller(void);

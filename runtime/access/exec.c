@@ -2,9 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,13 +12,10 @@
 #include "runtime/access/relay.h"
 #include "runtime/access/session.h"
 #include "runtime/access/terminal.h"
+#include "runtime/entry.h"
 #include "runtime/wire.h"
 
 enum { GRACE_MS = 5000 };
-
-#ifndef PIDFD_SIGNAL_PROCESS_GROUP
-#define PIDFD_SIGNAL_PROCESS_GROUP (1UL << 2) /* since Linux 6.9 */
-#endif
 
 struct command {
 	const struct ve_exec_spec *spec;
@@ -31,20 +26,11 @@ struct command {
 	size_t count;
 };
 
-/* To the whole job, as a key on a terminal would; a kernel that cannot do that signals the command itself. */
-static void command_signal(const struct command *command, int number)
-{
-	int pidfd = command->fds[INSIDE_PIDFD];
-	if (pidfd_send_signal(pidfd, number, NULL, PIDFD_SIGNAL_PROCESS_GROUP) < 0)
-		pidfd_send_signal(pidfd, number, NULL, 0);
-}
-
 static void command_free(struct command **held)
 {
 	struct command *command = *held;
 	terminal_leave(&command->terminal);
-	if (command->session.pid > 0)
-		command_signal(command, SIGKILL);
+	session_kill(&command->session);
 	session_release(&command->session);
 	for (size_t i = 0; i < command->count; i++)
 		relay_stream_release(&command->streams[i]);
@@ -170,9 +156,11 @@ static void on_event(void *data)
 	terminal_event(&command->terminal);
 }
 
+/* To the whole job, as a key on a terminal would. */
 static void on_interrupt(int number, void *data)
 {
-	command_signal(data, number);
+	const struct command *command = data;
+	entry_signal(command->session.pid, number);
 }
 
 static int carry(struct command *command, struct error *err)

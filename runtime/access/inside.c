@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -209,8 +208,6 @@ static int execute(const struct inside *inside, struct error *err)
 static int open_all(struct inside *inside, struct places *places, struct error *err)
 {
 	int out[INSIDE_DESCRIPTORS];
-	if ((out[INSIDE_PIDFD] = pidfd_open(getpid(), 0)) < 0)
-		return error_errno(err, errno, "opening the own process");
 	if ((inside->spec->terminal ? open_terminal(inside, places, out, err)
 				    : open_pipes(places, out, err)) < 0)
 		return -1;

@@ -9,7 +9,6 @@
 
 /* What it hands out to the host, as one packet of wire.h: a character, so that there is one, and these. */
 enum inside_descriptor {
-	INSIDE_PIDFD, /* of the command itself */
 	INSIDE_ERRORS, /* end for reading of its standard error; of no meaning on a terminal that it shares */
 	INSIDE_OUTPUT, /* end for reading; or the terminal's master */
 	INSIDE_INPUT, /* end for writing; or the terminal's slave, to keep it from hanging up */

@@ -13,7 +13,7 @@
 #include "base/interrupt.h"
 #include "runtime/wire.h"
 
-enum { FAILURE_MAX = 1 << 16, ABOVE_ALL = 32 };
+enum { FAILURE_MAX = 1 << 16, ABOVE_ALL = 32, END_MS = 2000 };
 
 struct start {
 	session_function *function;
@@ -117,6 +117,14 @@ int session_begun(struct session *session, struct error *err)
 	/* It is about to end. Who killed what waits for it would leave a zombie to the VE's init. */
 	session_wait(session, &status, NULL);
 	return wire_unpack_error(bytes, size, err);
+}
+
+void session_kill(const struct session *session)
+{
+	if (session->pid <= 0 || entry_signal(session->pid, SIGKILL) < 0)
+		return;
+	struct pollfd polled = { .fd = session->pidfd, .events = POLLIN };
+	poll(&polled, 1, END_MS);
 }
 
 void session_release(struct session *session)

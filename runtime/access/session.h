@@ -40,6 +40,9 @@ int session_begun(struct session *session, struct error *err);
 /* Waits for its end; *status as of wait(2). */
 int session_wait(struct session *session, int *status, struct error *err);
 
+/* Kills the one inside with its process group, and waits a moment for that: in a VE that is frozen it does not come true. */
+void session_kill(const struct session *session);
+
 /* Ends what is left of it at once. Of a session that has been waited for, nothing is. */
 void session_release(struct session *session);
 
