@@ -1,8 +1,13 @@
 #include "runtime/hierarchy.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -12,6 +17,8 @@ void hierarchy_release(struct hierarchy *hierarchy)
 	free(hierarchy->mount);
 	free(hierarchy->own);
 }
+
+#define OWN_PLACE "/run/vz-cgroup"
 
 static bool has_word(const char *list, const char *word)
 {
@@ -97,4 +104,21 @@ bool hierarchy_offers(const struct hierarchy *v2, const char *controller)
 		free(steal_ptr(found));
 	}
 	return false;
+}
+
+static bool has(const char *controller)
+{
+	AUTO(hierarchy_release) struct hierarchy found = hierarchy_find(controller);
+	return found.mount;
+}
+
+void hierarchy_mount_v2(void)
+{
+	if (has(NULL) || (!has(HIERARCHY_SYSTEMD) && !has("memory") && !has("pids")))
+		return;
+	mkdir(OWN_PLACE, 0755);
+	/* Of two that come at once, the second sees the first one's. */
+	autoclose int lock = open(OWN_PLACE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (lock >= 0 && flock(lock, LOCK_EX) == 0 && !has(NULL))
+		mount("cgroup2", OWN_PLACE, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }

@@ -16,3 +16,10 @@ void hierarchy_release(struct hierarchy *hierarchy);
 
 /* Whether v2, if there is one, has a controller to offer. */
 bool hierarchy_offers(const struct hierarchy *v2, const char *controller);
+
+/*
+ * Mounts v2 in a place of our own (/run/vz-cgroup) if this host has v1 and nothing else mounted: v2 has no controllers there, but a VE's
+ * service manager needs groups that it may divide, of which today's know no other kind, and what is frozen or killed as a whole is a group
+ * of v2. Whoever cannot do that has VEs without it.
+ */
+void hierarchy_mount_v2(void);

@@ -11,6 +11,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/config/was_running.h"
 #include "runtime/confine.h"
+#include "runtime/hierarchy.h"
 #include "runtime/ids.h"
 #include "runtime/life/cleanup.h"
 #include "runtime/life/dump.h"
@@ -82,6 +83,7 @@ static int prepare(const struct life *life, struct held *held, struct start *sta
 		return -1;
 	autofree char *name = xasprintf(GROUP_PREFIX "%u-%u", life->ctid, start->ids.base);
 	struct cgroup_spec spec = { .name = name, .stays = true };
+	hierarchy_mount_v2();
 	if (cgroup_plan(&spec, &start->group, err) < 0)
 		return -1;
 	for (size_t i = 0; i < start->group.folders.count; i++)
