@@ -41,7 +41,7 @@ static const struct exit_code exit_codes[] = {
 };
 
 static const char *conf, *remove_area, *receive_step, *completion_shell;
-static bool online, keep_copy, cancel, nodeps, help_wanted, version_wanted;
+static bool keep_copy, cancel, nodeps, help_wanted, version_wanted;
 static unsigned timeout_s = 600;
 static struct program_options program;
 static struct send_request request;
@@ -51,8 +51,8 @@ static const struct option_row options[] = {
 	  "no: the VE stays here, too, disabled (default yes)" },
 	{ "keep-dst", 0, OPTION_FLAG, &keep_copy, NULL,
 	  "if it fails, leave there what was copied, for the next try" },
-	{ "online", 0, OPTION_FLAG, &online, NULL,
-	  "with its processes; this version cannot do that" },
+	{ "online", 0, OPTION_FLAG, &request.online, NULL,
+	  "with its processes, which CRIU brings there" },
 	{ "cancel", 0, OPTION_FLAG, &cancel, NULL,
 	  "take an unfinished move back, or remove what was to arrive here" },
 	{ "ssh", 0, OPTION_STRING, &request.remote.ssh_options, "OPTIONS",
@@ -98,13 +98,6 @@ static int check(const struct strvec *operands, struct error *err)
 		error_set(err, ERROR_USAGE,
 			  cancel ? "--cancel takes a VE" : "a host and a VE are to be given");
 		return error_hint(err, "\"vzmigrate --help\" shows how it is used");
-	}
-	if (online) {
-		error_set(err, ERROR_TECHNOLOGY,
-			  "--online: a VE cannot be moved with its processes by this version");
-		return error_hint(err,
-				  "without --online it is copied while it runs, and then shut down "
-				  "here and started there");
 	}
 	if (geteuid() == 0)
 		return 0;

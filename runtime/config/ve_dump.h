@@ -10,7 +10,12 @@
 #include "base/host.h"
 
 char *ve_dump_path(const struct host_config *host, unsigned ctid);
+/* Where one comes to be that is brought from another host; ve_dump_arrive() makes it the VE's. */
+char *ve_dump_arriving(const struct host_config *host, unsigned ctid);
+int ve_dump_remove_arriving(const struct host_config *host, unsigned ctid, struct error *err);
+int ve_dump_arrive(const struct host_config *host, unsigned ctid, struct error *err);
+
 bool ve_dump_exists(const struct host_config *host, unsigned ctid);
 
-/* Also what a command that was killed has left beside it. One that is not there is success. */
+/* Also what a command that was killed has left beside it, but for what arrives. One that is not there is success. */
 int ve_dump_remove(const struct host_config *host, unsigned ctid, struct error *err);

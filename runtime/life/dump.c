@@ -37,6 +37,11 @@
 
 enum { CRIU_SKIPS_LOCK_MAJOR = 3, CRIU_SKIPS_LOCK_MINOR = 18 };
 
+char *dump_program(const struct host_config *host, struct error *err)
+{
+	return criu_find(conf_get(&host->conf, "CRIU"), err);
+}
+
 /* ---- as it is on disk ------------------------------------------------------------------------------------- */
 
 int dump_describe(const struct dump *dump, struct error *err)
@@ -314,10 +319,12 @@ static int give_up(struct dumping *dumping)
 	return -1;
 }
 
-static int dump_held(const struct life *life, struct held *held, struct error *err)
+int dump_held(const struct life *life, struct held *held, struct error *err)
 {
+	if (check(life, held, err) < 0)
+		return -1;
 	struct dumping dumping = { life, held, -1, DUMP_INIT, NULL, NULL };
-	autofree char *program = criu_find(conf_get(&life->host->conf, "CRIU"), err);
+	autofree char *program = dump_program(life->host, err);
 	if (!program)
 		return -1;
 	report_phase(life->report, "writing the VE's processes", REPORT_ITEMS, 0, 100);
@@ -335,7 +342,7 @@ int life_dump(const struct life *life, struct error *err)
 	AUTO(held_release) struct held held = HELD_INIT;
 	if (held_take(life, true, &held, err) < 0)
 		return -1;
-	if (check(life, &held, err) == 0 && dump_held(life, &held, err) == 0)
+	if (dump_held(life, &held, err) == 0)
 		return 0;
 	return error_wrap(err, "suspending the VE %u to disk", life->ctid);
 }

@@ -15,6 +15,9 @@ struct dump {
 
 #define DUMP_INIT ((struct dump){ .dir = -1 })
 
+/* CRIU of this host; to be freed. ERROR_TECHNOLOGY. */
+char *dump_program(const struct host_config *host, struct error *err);
+
 /* ERROR_RESUME. */
 int dump_open(const struct host_config *host, unsigned ctid, struct dump *ret, struct error *err);
 void dump_release(struct dump *dump);

@@ -160,6 +160,9 @@ struct dump;
 int restore_held(const struct life *life, struct held *held, const struct launch *launch,
 		 const struct dump *dump, struct error *err);
 
+/* ERROR_SUSPEND, ERROR_NOT_RUNNING, ERROR_TECHNOLOGY: then it goes on. */
+int dump_held(const struct life *life, struct held *held, struct error *err);
+
 int resume_held(const struct life *life, struct held *held, struct error *err);
 int start_held(const struct life *life, struct held *held, struct error *err);
 int stop_dumped_held(const struct life *life, struct held *held, bool fast, struct error *err);

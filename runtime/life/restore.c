@@ -111,7 +111,7 @@ int restore_held(const struct life *life, struct held *held, const struct launch
 		 const struct dump *dump, struct error *err)
 {
 	struct restoring restoring = { life, held, NULL };
-	autofree char *program = criu_find(conf_get(&life->host->conf, "CRIU"), err);
+	autofree char *program = dump_program(life->host, err);
 	if (!program)
 		return -1;
 	report_phase(life->report, "making the VE's processes", REPORT_ITEMS, 0, 100);

@@ -9,6 +9,7 @@
 #include "base/child.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "runtime/config/ve_dump.h"
 #include "runtime/life/cleanup.h"
 
 void sending_release(struct sending *sending)
@@ -81,7 +82,12 @@ static int show(struct sending *sending, struct error *err)
 		return -1;
 	if (sending->held.state.phase != VE_MIGRATING)
 		return 0;
+	unsigned base = sending->held.state.ids_base;
 	ve_state_release(&sending->held.state);
+	if (ve_dump_exists(life->host, life->ctid)) {
+		sending->held.state.phase = VE_DUMPED;
+		sending->held.state.ids_base = base;
+	}
 	return ve_state_save(life->host, life->ctid, &sending->held.state, err);
 }
 
@@ -101,6 +107,8 @@ int leave_stop(struct sending *sending, struct error *err)
 	sending->journal.ran = true;
 	if (leave_step(sending, sending->journal.step, err) < 0)
 		return -1;
+	if (sending->request->online)
+		return dump_held(sending->life, &sending->held, err);
 	if (stop_held(sending->life, &sending->held, false, &why) == 0)
 		return 0;
 	if (why.kind == ERROR_SCRIPT) {
@@ -114,8 +122,11 @@ int leave_stop(struct sending *sending, struct error *err)
 int leave_hide(struct sending *sending, struct error *err)
 {
 	const struct life *life = sending->life;
-	ve_state_release(&sending->held.state);
-	sending->held.state.phase = VE_MIGRATING;
+	struct ve_state *state = &sending->held.state;
+	unsigned base = state->ids_base; /* of what is suspended to disk */
+	ve_state_release(state);
+	state->phase = VE_MIGRATING;
+	state->ids_base = base;
 	return ve_state_save(life->host, life->ctid, &sending->held.state, err);
 }
 
@@ -188,6 +199,9 @@ int leave_for_good(struct sending *sending, struct error *err)
 {
 	const enum ve_phase *phase = &sending->held.state.phase;
 	if (leave_lock(sending, err) < 0)
+		return -1;
+	/* Two of the same processes there must not be. */
+	if (*phase == VE_MIGRATING && ve_dump_remove(sending->life->host, sending->life->ctid, err) < 0)
 		return -1;
 	/* If it is neither, an earlier run has done this, and there may be another VE of that number. */
 	if (*phase == VE_DESTROYING || (*phase == VE_MIGRATING && !sending->journal.keep)) {

@@ -15,6 +15,8 @@ struct sending {
 	struct lock lock; /* of moves of this VE */
 	struct journal journal;
 	struct held held; /* from when it is stopped on */
+	bool processes; /* go with it: it is suspended to disk, or will be */
+	unsigned ids_base; /* which its processes have; 0: none go with it */
 	json_t *place; /* what "begin" was answered with */
 };
 
@@ -39,7 +41,7 @@ int leave_step(struct sending *sending, enum journal_step step, struct error *er
 int leave_lock(struct sending *sending, struct error *err);
 int leave_take(struct sending *sending, struct error *err);
 
-/* If it runs, notes that, and stops it. */
+/* If it runs, notes that, and stops it, or suspends it to disk if that was asked for. */
 int leave_stop(struct sending *sending, struct error *err);
 
 /* No command does anything with it from now on; and again, if it was stopped for this then it is started. */

@@ -13,8 +13,11 @@
 #include "runtime/area/private.h"
 #include "runtime/area/snapshot.h"
 #include "runtime/config/ctid.h"
+#include "runtime/config/ve_dump.h"
+#include "runtime/ids.h"
 #include "runtime/config/journal.h"
 #include "runtime/life/cleanup.h"
+#include "runtime/life/dump.h"
 #include "runtime/migrate/room.h"
 
 enum { REQUEST_MAX = 4 << 20, CHANGES_MAX = 32 };
@@ -67,6 +70,14 @@ static int check_place(const struct life *life, const json_t *request,
 	return error_hint(err, "\"vzmigrate --cancel %u\" there removes it", life->ctid);
 }
 
+/* Of a VE that is not here, or that is to be so no longer. */
+static int forget_processes(const struct life *life, struct error *err)
+{
+	return ve_dump_remove(life->host, life->ctid, err) < 0
+		       ? -1
+		       : ve_dump_remove_arriving(life->host, life->ctid, err);
+}
+
 static int make_place(const struct life *life, const json_t *request, struct journal *journal,
 		      struct error *err)
 {
@@ -82,10 +93,12 @@ static int make_place(const struct life *life, const json_t *request, struct jou
 		.peer = xstrdup(get(request, "source")),
 		.private_area = xstrdup(config.private_area),
 	};
-	if (journal_save(life->host, life->ctid, journal, err) < 0)
+	if (journal_save(life->host, life->ctid, journal, err) < 0 ||
+	    forget_processes(life, err) < 0)
 		return -1;
+	autoclose int dumps = dir_open(AT_FDCWD, life->host->dump_dir, true, 0700, err);
 	autoclose int dir = dir_open(AT_FDCWD, journal->private_area, true, 0700, err);
-	return dir < 0 ? -1 : 0;
+	return dumps < 0 || dir < 0 ? -1 : 0;
 }
 
 static json_t *missing_layers(const struct life *life, const json_t *request, struct error *err)
@@ -108,6 +121,20 @@ static json_t *missing_layers(const struct life *life, const json_t *request, st
 	return ret;
 }
 
+/* Before anything is copied. */
+static int check_processes(const struct life *life, const json_t *request, struct error *err)
+{
+	AUTO(id_block_release) struct id_block block = ID_BLOCK_INIT;
+	unsigned base = (unsigned)json_integer_value(json_object_get(request, "ids"));
+	autofree char *program = NULL;
+	if (!json_is_true(json_object_get(request, "processes")))
+		return 0;
+	program = dump_program(life->host, err);
+	if (!program || (base && id_block_take_at(life->host->lock_dir, base, life->ctid, &block, err) < 0))
+		return error_wrap(err, "its processes cannot go on there");
+	return 0;
+}
+
 static json_t *begin(const struct life *life, const json_t *request, struct error *err)
 {
 	AUTO(held_release) struct held held = HELD_INIT;
@@ -120,15 +147,16 @@ static json_t *begin(const struct life *life, const json_t *request, struct erro
 		return json_pack("{s:b}", "committed", true);
 	autoclose int lock = layer_arrive_lock(life->host, err);
 	if (lock < 0 || check_name(life, get(request, "name"), err) < 0 ||
-	    make_place(life, request, &journal, err) < 0)
+	    check_processes(life, request, err) < 0 || make_place(life, request, &journal, err) < 0)
 		return NULL;
 	json_t *missing = missing_layers(life, request, err);
 	if (!missing)
 		return NULL;
+	autofree char *dump = ve_dump_arriving(life->host, life->ctid);
 	json_t *places = room_places(life->host, journal.private_area, missing);
-	return json_pack("{s:b, s:s, s:s, s:o, s:o}", "committed", false, "private",
-			 journal.private_area, "confdir", life->host->ve_confdir, "layers", missing,
-			 "room", places);
+	return json_pack("{s:b, s:s, s:s, s:s, s:o, s:o}", "committed", false, "private",
+			 journal.private_area, "confdir", life->host->ve_confdir, "dump", dump,
+			 "layers", missing, "room", places);
 }
 
 /* ---- layer ------------------------------------------------------------------------------------------------ */
@@ -180,6 +208,9 @@ static int commit_held(const struct life *life, const json_t *request,
 				   NULL, NULL, err) < 0)
 		return -1;
 	if (check_name(life, get(request, "name"), err) < 0)
+		return -1;
+	if (json_is_true(json_object_get(request, "processes")) &&
+	    ve_dump_arrive(life->host, life->ctid, err) < 0)
 		return -1;
 	return publish(life, request, err);
 }
@@ -271,6 +302,8 @@ static json_t *revert(const struct life *life, const json_t *request, struct err
 	autoclose int dir = dir_open(AT_FDCWD, life->host->ve_confdir, false, 0, err);
 	if (dir < 0 || journal_save(life->host, life->ctid, &journal, err) < 0)
 		return NULL;
+	if (forget_processes(life, err) < 0)
+		return NULL;
 	if (unlink(held.config.conf.path) < 0 || fsync(dir) < 0) {
 		error_errno(err, errno, "removing %s", held.config.conf.path);
 		return NULL;
@@ -291,7 +324,7 @@ int receive_abort(const struct life *life, const char *id, struct error *err)
 	if (journal.step != JOURNAL_ARRIVING || strcmp(journal.id, id))
 		return 0;
 	if (!ve_config_exists(life->host, life->ctid) &&
-	    private_remove(journal.private_area, err) < 0)
+	    (forget_processes(life, err) < 0 || private_remove(journal.private_area, err) < 0))
 		return -1;
 	journal.step = JOURNAL_NONE;
 	if (journal_save(life->host, life->ctid, &journal, err) < 0)

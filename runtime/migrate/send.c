@@ -1,3 +1,4 @@
+#include "runtime/config/ve_dump.h"
 #include "runtime/migrate/send.h"
 
 #include <fcntl.h>
@@ -55,7 +56,7 @@ static int check(const struct sending *sending, const struct ve_config *config,
 {
 	unsigned ctid = sending->life->ctid;
 	bool running = state->phase == VE_RUNNING && ve_process_alive(state, &state->init);
-	if ((running && state->suspended) || state->phase == VE_DUMPED) {
+	if (running && state->suspended) {
 		error_set(err, ERROR_SUSPENDED, "the VE %u is suspended", ctid);
 		return error_hint(err, "\"vzctl resume %u\", or \"vzctl stop %u\"", ctid, ctid);
 	}
@@ -82,8 +83,9 @@ static int ask_begin(struct sending *sending, const struct ve_config *config, co
 	if (!layers || snapshot_id_new(id, err) < 0)
 		return -1;
 	sending->journal.id = xstrdup(id);
-	json_t *more = json_pack("{s:s, s:s, s:o}", "previous", previous, "name",
-				 config->name ?: "", "layers", layers);
+	json_t *more = json_pack("{s:s, s:s, s:o, s:b, s:I}", "previous", previous, "name",
+				 config->name ?: "", "layers", layers, "processes",
+				 sending->processes, "ids", (json_int_t)sending->ids_base);
 	if (free_to_go && leave_step(sending, JOURNAL_COPYING, err) < 0)
 		return -1;
 	if (sending_call(sending, "begin", more, ret, err) == 0)
@@ -145,6 +147,19 @@ static int copy_files(struct sending *sending, const struct ve_config *config, b
 	return result;
 }
 
+/* What it is suspended to, by us or before. */
+static int copy_dump(struct sending *sending, struct error *err)
+{
+	const char *to = json_string_value(json_object_get(sending->place, "dump")) ?: "";
+	autofree char *from = ve_dump_path(sending->life->host, sending->life->ctid);
+	if (sending->held.state.phase != VE_DUMPED)
+		return 0;
+	report_phase(sending->life->report, "copying the VE's processes", REPORT_ITEMS, 0, 20);
+	int result = remote_copy(&sending->request->remote, from, to, false, err);
+	report_phase_end(sending->life->report);
+	return result;
+}
+
 static int copy_scripts(struct sending *sending, struct error *err)
 {
 	AUTO(strvec_release) struct strvec files = STRVEC_INIT;
@@ -171,8 +186,9 @@ static int commit(struct sending *sending, enum disk_kind kind, struct error *er
 		json_pack("{s:s, s:s?, s:s?, s:n}", "VE_LAYOUT", ve_layout_name(config->layout),
 			  "VE_LAYER", config->layer, "VE_DISK_KIND",
 			  kind == DISK_IMAGE ? disk_kind_name(kind) : NULL, "VE_DISK_PROJECT");
-	json_t *more = json_pack("{s:s, s:s, s:o}", "conf", text.text, "name", config->name ?: "",
-				 "changes", changes);
+	json_t *more = json_pack("{s:s, s:s, s:o, s:b}", "conf", text.text, "name",
+				 config->name ?: "", "changes", changes, "processes",
+				 sending->processes);
 	if (!more)
 		return error_set(err, ERROR_PARSE, "%s: it is not UTF-8", config->conf.path);
 	return sending_call(sending, "commit", more, NULL, err);
@@ -244,7 +260,8 @@ static int move(struct sending *sending, const struct ve_config *config, bool ru
 	int64_t stopped_at = now_ms();
 	if (leave_stop(sending, err) < 0)
 		return -1;
-	if (copy_files(sending, &sending->held.config, false, err) < 0 ||
+	sending->processes = sending->held.state.phase == VE_DUMPED;
+	if (copy_dump(sending, err) < 0 || copy_files(sending, &sending->held.config, false, err) < 0 ||
 	    copy_scripts(sending, err) < 0 || interrupt_check(err) < 0 ||
 	    hand_over(sending, err) < 0)
 		return -1;
@@ -290,6 +307,9 @@ static int begin_and_move(struct sending *sending, struct error *err)
 	    check_known(sending, &state, err) < 0 ||
 	    (!again && check(sending, &config, &state, err) < 0))
 		return -1;
+	bool running = state.phase == VE_RUNNING && ve_process_alive(&state, &state.init);
+	sending->processes = (running && sending->request->online) || state.phase == VE_DUMPED;
+	sending->ids_base = sending->processes ? state.ids_base : 0;
 	int there = begin(sending, &config, &sending->place, err);
 	if (there < 0)
 		return -1;
@@ -302,7 +322,6 @@ static int begin_and_move(struct sending *sending, struct error *err)
 			return -1;
 		return leave_for_good(sending, err);
 	}
-	bool running = state.phase == VE_RUNNING && ve_process_alive(&state, &state.init);
 	if (move(sending, &config, running, err) == 0)
 		return 0;
 	give_up(sending, err);

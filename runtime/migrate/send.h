@@ -23,6 +23,7 @@
 struct send_request {
 	struct remote remote;
 	bool keep; /* here, disabled */
+	bool online; /* with its processes, if it runs */
 	bool keep_copy; /* there, if it fails */
 	int64_t stood_ms; /* set: for how long it did not run; 0: it was stopped, or an earlier run had stopped it */
 };
