@@ -37,6 +37,18 @@
 
 enum { CRIU_SKIPS_LOCK_MAJOR = 3, CRIU_SKIPS_LOCK_MINOR = 18 };
 
+int dump_take_ids(const struct host_config *host, unsigned ctid, unsigned base,
+		  struct id_block *ret, struct error *err)
+{
+	if (id_block_take_at(host->lock_dir, base, ctid, ret, NULL) == 0)
+		return 0;
+	error_set(err, ERROR_TECHNOLOGY,
+		  "the ids from %u on, which the VE's processes have, are another VE's", base);
+	return error_hint(err, "they are free when that one is stopped: \"ls %s/ids\" shows whose "
+			       "they are",
+			  host->lock_dir);
+}
+
 char *dump_program(const struct host_config *host, struct error *err)
 {
 	return criu_find(conf_get(&host->conf, "CRIU"), err);

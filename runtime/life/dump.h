@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/host.h"
-#include "base/strbuf.h"
+#include "runtime/ids.h"
 
 #define DUMP_DEV "dev" /* a folder: what the VE itself had made in /dev */
 
@@ -14,6 +14,10 @@ struct dump {
 };
 
 #define DUMP_INIT ((struct dump){ .dir = -1 })
+
+/* The block of ids that the processes of a VE on disk have. ERROR_TECHNOLOGY if another VE has it. */
+int dump_take_ids(const struct host_config *host, unsigned ctid, unsigned base,
+		  struct id_block *ret, struct error *err);
 
 /* CRIU of this host; to be freed. ERROR_TECHNOLOGY. */
 char *dump_program(const struct host_config *host, struct error *err);

@@ -67,9 +67,10 @@ static int take_ids(const struct life *life, struct held *held, struct start *st
 		    struct error *err)
 {
 	const char *lock_dir = life->host->lock_dir;
-	unsigned base = held->config.ids_base ?: start->dump.ids_base;
-	int result = base ? id_block_take_at(lock_dir, base, life->ctid, &start->ids, err)
-			  : id_block_take(lock_dir, &start->ids, err);
+	unsigned fixed = held->config.ids_base, dumped = start->dump.ids_base;
+	int result = dumped  ? dump_take_ids(life->host, life->ctid, dumped, &start->ids, err)
+		     : fixed ? id_block_take_at(lock_dir, fixed, life->ctid, &start->ids, err)
+			     : id_block_take(lock_dir, &start->ids, err);
 	if (result == 0)
 		held->state.ids_base = start->ids.base;
 	return result;

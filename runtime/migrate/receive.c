@@ -130,7 +130,7 @@ static int check_processes(const struct life *life, const json_t *request, struc
 	if (!json_is_true(json_object_get(request, "processes")))
 		return 0;
 	program = dump_program(life->host, err);
-	if (!program || (base && id_block_take_at(life->host->lock_dir, base, life->ctid, &block, err) < 0))
+	if (!program || (base && dump_take_ids(life->host, life->ctid, base, &block, err) < 0))
 		return error_wrap(err, "its processes cannot go on there");
 	return 0;
 }
