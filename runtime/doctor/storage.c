@@ -20,7 +20,7 @@
 #include "runtime/mount.h"
 #include "runtime/namespace.h"
 
-enum { TRIED_BASE = 0x7fff0000, MOUNTINFO_MAX = 64 << 20 };
+enum { TRIED_BASE = 0x7fff0000, MOUNTINFO_MAX = 64 << 20, CRIU_LIMIT_S = 20 };
 
 /* The nearest folder that is there. */
 static char *existing(const char *path)
@@ -105,6 +105,42 @@ static void check_limits(struct doctor *doctor, const char *path)
 		   way ? NULL : xstrdup("modprobe loop, or mount the file system with prjquota"));
 }
 
+static char *find_program(const char *name)
+{
+	static const char *const folders[] = { "/usr/local/sbin", "/usr/sbin", "/sbin",
+					       "/usr/local/bin", "/usr/bin" };
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		autofree char *path = xasprintf("%s/%s", folders[i], name);
+		if (access(path, X_OK) == 0)
+			return steal_ptr(path);
+	}
+	return NULL;
+}
+
+static void check_criu(struct doctor *doctor)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	AUTO(strbuf_release) struct strbuf said = STRBUF_INIT;
+	static const char *const means = "VEs cannot be suspended or moved while they run";
+	int status = -1;
+	autofree char *program = find_program("criu");
+	const char *argv[] = { program, "check", NULL };
+	struct child_run run = { .argv = argv, .limit_s = CRIU_LIMIT_S };
+	if (!program) {
+		doctor_add(doctor, DOCTOR_WARN, "criu", xstrdup("not installed"), xstrdup(means),
+			   xstrdup("install criu (4.2 or newer for today's kernels)"));
+		return;
+	}
+	bool works = child_run(&run, NULL, &said, &status, &why) == 0 && status == 0;
+	doctor_add(doctor, works ? DOCTOR_OK : DOCTOR_WARN, "criu",
+		   works ? xasprintf("%s check is content", program)
+			 : xasprintf("%s check fails", program),
+		   works ? NULL : xstrdup(means),
+		   works ? NULL
+			 : xstrdup("\"criu check\" says what it lacks; 4.2 or newer for today's "
+				   "kernels"));
+}
+
 void doctor_storage(struct doctor *doctor)
 {
 	autofree char *private = existing(doctor->host->ve_private);
@@ -114,4 +150,5 @@ void doctor_storage(struct doctor *doctor)
 	check_room(doctor, "room for VEs", private);
 	check_room(doctor, "room for templates", template);
 	check_limits(doctor, private);
+	check_criu(doctor);
 }
