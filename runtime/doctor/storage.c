@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "runtime/doctor/doctor.h"
+#include "runtime/life/dump.h"
 #include "runtime/mount.h"
 #include "runtime/namespace.h"
 
@@ -105,30 +106,19 @@ static void check_limits(struct doctor *doctor, const char *path)
 		   way ? NULL : xstrdup("modprobe loop, or mount the file system with prjquota"));
 }
 
-static char *find_program(const char *name)
-{
-	static const char *const folders[] = { "/usr/local/sbin", "/usr/sbin", "/sbin",
-					       "/usr/local/bin", "/usr/bin" };
-	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		autofree char *path = xasprintf("%s/%s", folders[i], name);
-		if (access(path, X_OK) == 0)
-			return steal_ptr(path);
-	}
-	return NULL;
-}
-
 static void check_criu(struct doctor *doctor)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
 	AUTO(strbuf_release) struct strbuf said = STRBUF_INIT;
-	static const char *const means = "VEs cannot be suspended or moved while they run";
+	static const char *const means =
+		"VEs cannot be suspended to disk, nor moved with their processes";
 	int status = -1;
-	autofree char *program = find_program("criu");
+	autofree char *program = dump_program(doctor->host, NULL);
 	const char *argv[] = { program, "check", NULL };
 	struct child_run run = { .argv = argv, .limit_s = CRIU_LIMIT_S };
 	if (!program) {
 		doctor_add(doctor, DOCTOR_WARN, "criu", xstrdup("not installed"), xstrdup(means),
-			   xstrdup("install criu (4.2 or newer for today's kernels)"));
+			   xstrdup("install criu, or say CRIU=/path/to/criu in vz.conf"));
 		return;
 	}
 	bool works = child_run(&run, NULL, &said, &status, &why) == 0 && status == 0;
@@ -137,8 +127,8 @@ static void check_criu(struct doctor *doctor)
 			 : xasprintf("%s check fails", program),
 		   works ? NULL : xstrdup(means),
 		   works ? NULL
-			 : xstrdup("\"criu check\" says what it lacks; 4.2 or newer for today's "
-				   "kernels"));
+			 : xstrdup("\"criu check\" says what it lacks; Linux 6.13 and newer want "
+				   "4.1 or newer"));
 }
 
 void doctor_storage(struct doctor *doctor)
