@@ -46,8 +46,9 @@ int tenant_terminals_new(unsigned terminals, unsigned group, struct error *err)
 {
 	unsigned most = terminals < TERMINALS_MAX ? terminals + 1 : TERMINALS_MAX;
 	autofree char *most_text = xasprintf("%u", most), *group_text = xasprintf("%u", group);
-	const char *const options[] = { "newinstance", NULL,	   "ptmxmode", "0666",	  "mode", "0620",
-					"gid",	       group_text, "max",      most_text, NULL };
+	const char *const options[] = { "newinstance", NULL,      "ptmxmode", "0666",
+					"mode",        "0620",    "gid",      group_text,
+					"max",         most_text, NULL };
 	return mount_new(DEVPTS, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
 }
 

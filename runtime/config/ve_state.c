@@ -16,9 +16,9 @@
 #include "runtime/net/netif.h"
 
 static const char *const phase_names[VE_PHASES] = {
-	[VE_STOPPED] = "stopped",     [VE_CREATING] = "creating", [VE_STARTING] = "starting",
-	[VE_RUNNING] = "running",     [VE_STOPPING] = "stopping", [VE_DESTROYING] = "destroying",
-	[VE_DUMPED] = "dumped",	      [VE_MIGRATING] = "migrating",
+	[VE_STOPPED] = "stopped", [VE_CREATING] = "creating",   [VE_STARTING] = "starting",
+	[VE_RUNNING] = "running", [VE_STOPPING] = "stopping",   [VE_DESTROYING] = "destroying",
+	[VE_DUMPED] = "dumped",   [VE_MIGRATING] = "migrating",
 };
 
 /* random(4): changes with every boot. */

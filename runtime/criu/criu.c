@@ -38,7 +38,8 @@ char *criu_find(const char *named, struct error *err)
 			return xstrdup(usual[i]);
 	error_set(err, ERROR_TECHNOLOGY, "CRIU, which writes processes to disk, is not there%s%s",
 		  named ? ": " : "", named ?: "");
-	error_hint(err, "install criu (Linux 6.13 and newer want 4.1 or newer), or say CRIU=/path/to/criu in vz.conf");
+	error_hint(err, "install criu (Linux 6.13 and newer want 4.1 or newer), or say "
+			"CRIU=/path/to/criu in vz.conf");
 	return NULL;
 }
 
@@ -66,7 +67,8 @@ static CriuResponse *receive_response(int socket, struct error *err)
 {
 	autofree uint8_t *bytes = xmalloc(MESSAGE_MAX);
 	ssize_t size = TEMP_FAILURE_RETRY(recv(socket, bytes, MESSAGE_MAX, 0));
-	CriuResponse *response = size <= 0 ? NULL : criu_response__unpack(NULL, (size_t)size, bytes);
+	CriuResponse *response =
+		size <= 0 ? NULL : criu_response__unpack(NULL, (size_t)size, bytes);
 	if (!response)
 		error_set(err, ERROR_CHILD, "CRIU ended without an answer");
 	return response;
@@ -127,15 +129,18 @@ static int failed(const struct criu_request *request, const CriuResponse *respon
 		return -1; /* *err says so */
 	if (!said && response->cr_errmsg)
 		said = xstrdup(response->cr_errmsg);
-	for (size_t length = said ? strlen(said) : 0; length && isspace((unsigned char)said[length - 1]);)
+	for (size_t length = said ? strlen(said) : 0;
+	     length && isspace((unsigned char)said[length - 1]);)
 		said[--length] = '\0';
-	return error_set(err, said && strstr(said, strerror(ENOSPC)) ? ERROR_NO_SPACE : ERROR_TECHNOLOGY,
+	return error_set(err,
+			 said && strstr(said, strerror(ENOSPC)) ? ERROR_NO_SPACE : ERROR_TECHNOLOGY,
 			 "CRIU cannot do it: %s", said ?: "it does not say why");
 }
 
 /* ---- asking --------------------------------------------------------------------------------------------- */
 
-static int call_step(const struct criu_request *request, const CriuNotice *notice, struct error *err)
+static int call_step(const struct criu_request *request, const CriuNotice *notice,
+		     struct error *err)
 {
 	static const struct {
 		const char *script;
@@ -162,7 +167,8 @@ static CriuResponse *converse(int socket, const struct criu_request *request, st
 		CriuRequest answer = CRIU_REQUEST__INIT;
 		answer.type = CRIU_REQUEST_TYPE__NOTIFY;
 		answer.has_notify_success = true;
-		answer.notify_success = !step->message && call_step(request, response->notify, step) == 0;
+		answer.notify_success =
+			!step->message && call_step(request, response->notify, step) == 0;
 		free_response(&response);
 		if (send_request(socket, &answer, err) < 0)
 			return NULL;

@@ -23,8 +23,10 @@ struct criu_request {
 	int images; /* a folder; also gets CRIU's log */
 	pid_t pid; /* to be dumped, with all that it has begun; 0: restore */
 	const char *root; /* of a restore: where its root is mounted, for CRIU */
-	const struct strvec *external; /* what is not CRIU's: "mnt[PLACE]:NAME" in a dump, "mnt[NAME]:PLACE" in a restore; "tty[…]" */
-	const char *inherited_key; /* of a restore: an external file, and its descriptor in CRIU; NULL: none */
+	const struct strvec *
+		external; /* what is not CRIU's: "mnt[PLACE]:NAME" in a dump, "mnt[NAME]:PLACE" in a restore; "tty[…]" */
+	const char *
+		inherited_key; /* of a restore: an external file, and its descriptor in CRIU; NULL: none */
 	int inherited_fd;
 	bool locks_network; /* CRIU is to keep packets away meanwhile; else somebody else does */
 	bool unprivileged; /* CRIU runs with capabilities, but as another user than root */

@@ -203,7 +203,8 @@ static int reconcile_dump(const struct host_config *host, unsigned ctid, struct 
 	bool dumped = ve_dump_exists(host, ctid);
 	if (state->phase == VE_DUMPED && ve_process_alive(state, &state->init)) {
 		state->phase = VE_RUNNING;
-		return ve_state_save(host, ctid, state, err) < 0 ? -1 : ve_dump_remove(host, ctid, err);
+		return ve_state_save(host, ctid, state, err) < 0 ? -1
+								 : ve_dump_remove(host, ctid, err);
 	}
 	if (state->phase == VE_STOPPED && dumped) /* somebody has emptied LOCKDIR */
 		state->phase = VE_DUMPED;
@@ -233,7 +234,8 @@ int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct repo
 	if (ran && ve_process_alive(state, &state->init)) {
 		/* A stop that was interrupted can be asked for again. */
 		state->phase = VE_RUNNING;
-		if (ve_dump_remove(host, ctid, err) < 0) /* of a resume that was interrupted after it had succeeded */
+		if (ve_dump_remove(host, ctid, err) <
+		    0) /* of a resume that was interrupted after it had succeeded */
 			return -1;
 		return state->frozen ? frozen_end(host, ctid, state, err) : 0;
 	}

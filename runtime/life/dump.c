@@ -44,8 +44,9 @@ int dump_take_ids(const struct host_config *host, unsigned ctid, unsigned base,
 		return 0;
 	error_set(err, ERROR_TECHNOLOGY,
 		  "the ids from %u on, which the VE's processes have, are another VE's", base);
-	return error_hint(err, "they are free when that one is stopped: \"ls %s/ids\" shows whose "
-			       "they are",
+	return error_hint(err,
+			  "they are free when that one is stopped: \"ls %s/ids\" shows whose "
+			  "they are",
 			  host->lock_dir);
 }
 
@@ -58,8 +59,7 @@ char *dump_program(const struct host_config *host, struct error *err)
 
 int dump_describe(const struct dump *dump, struct error *err)
 {
-	autofree char *text =
-		xasprintf("CONSOLE=\"%s\"\nIDS=%u\n", dump->console, dump->ids_base);
+	autofree char *text = xasprintf("CONSOLE=\"%s\"\nIDS=%u\n", dump->console, dump->ids_base);
 	return file_write_atomic(dump->dir, RECORD, 0600, text, strlen(text), err);
 }
 
@@ -116,8 +116,7 @@ static int serve(const char *program, unsigned as, struct served *ret, struct er
 		for (int fd = 0; fd < 3; fd++)
 			dup2(null, fd);
 		/* What is sent to all processes of a terminal is not for it: it would leave the VE as it stands. */
-		if (setsid() >= 0 && (!as || capability_keep_as(as) == 0) &&
-		    dup2(pair[1], 3) == 3)
+		if (setsid() >= 0 && (!as || capability_keep_as(as) == 0) && dup2(pair[1], 3) == 3)
 			criu_execute(program, 3);
 		_exit(127);
 	}
@@ -182,7 +181,8 @@ static int take_dev(struct dumping *dumping, struct error *err)
 {
 	const struct ve_state *state = &dumping->held->state;
 	struct stat st;
-	autoclose int from = open_in_root(dumping->root, "/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	autoclose int from =
+		open_in_root(dumping->root, "/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (mkdirat(dumping->dump.dir, DUMP_DEV, 0700) < 0)
 		return error_errno(err, errno, "creating %s/" DUMP_DEV, dumping->begun);
 	autoclose int to = dir_open(dumping->dump.dir, DUMP_DEV, false, 0, err);
@@ -193,11 +193,14 @@ static int take_dev(struct dumping *dumping, struct error *err)
 		return error_errno(err, errno, "opening /dev of the VE");
 	/* A monitor that was killed took the first one along. Those who have that still could not be restored. */
 	if (minor(st.st_rdev) != 0 || !ve_process_alive(state, &state->monitor)) {
-		error_set(err, ERROR_TECHNOLOGY, "the VE's console is not the one that it was started with");
-		return error_hint(err, "its monitor was killed; \"vzctl restart\" gives it another");
+		error_set(err, ERROR_TECHNOLOGY,
+			  "the VE's console is not the one that it was started with");
+		return error_hint(err,
+				  "its monitor was killed; \"vzctl restart\" gives it another");
 	}
 	/* https://criu.org/External_TTYs */
-	dumping->dump.console = xasprintf("tty[%lx:%lx]", (unsigned long)st.st_rdev, (unsigned long)st.st_dev);
+	dumping->dump.console =
+		xasprintf("tty[%lx:%lx]", (unsigned long)st.st_rdev, (unsigned long)st.st_dev);
 	return copy_specials(from, to, err);
 }
 
@@ -275,7 +278,8 @@ static int check_filter(const void *data, struct error *err)
 	int used = filter_is_used(err);
 	if (used <= 0)
 		return used;
-	error_set(err, ERROR_TECHNOLOGY, "the VE has packet filter rules of its own, which would be lost");
+	error_set(err, ERROR_TECHNOLOGY,
+		  "the VE has packet filter rules of its own, which would be lost");
 	return error_hint(err, "without --disk it is frozen in memory");
 }
 
@@ -300,8 +304,7 @@ static int dump(struct dumping *dumping, const char *program, struct error *err)
 	unsigned as = 0;
 	if (apart_do(check_filter, state, err) < 0 || whom_to_be(state, &as, err) < 0 ||
 	    ask_locks(program, &locks, err) < 0 || open_folder(dumping, err) < 0 ||
-	    describe(dumping, &external, err) < 0 ||
-	    serve(program, as, &served, err) < 0)
+	    describe(dumping, &external, err) < 0 || serve(program, as, &served, err) < 0)
 		return -1;
 	const struct criu_request request = {
 		.images = dumping->dump.dir,
@@ -345,8 +348,9 @@ int dump_held(const struct life *life, struct held *held, struct error *err)
 	if (result < 0 && set_device(&held->state, true, NULL) == 0)
 		give_up(&dumping);
 	dumping_release(&dumping);
-	return result < 0 ? -1
-			  : cleanup_stopped(life->host, life->ctid, life->report, &held->state, err);
+	return result < 0
+		       ? -1
+		       : cleanup_stopped(life->host, life->ctid, life->report, &held->state, err);
 }
 
 int life_dump(const struct life *life, struct error *err)

@@ -102,7 +102,8 @@ static int fail(int socket, const struct error *err)
 {
 	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
 	wire_pack_error(&text, err);
-	wire_send(socket, text.text, text.length < MESSAGE_MAX ? text.length : MESSAGE_MAX, NULL, 0);
+	wire_send(socket, text.text, text.length < MESSAGE_MAX ? text.length : MESSAGE_MAX, NULL,
+		  0);
 	return 1;
 }
 
@@ -115,7 +116,8 @@ static int place_at(int mount, const char *name, struct error *err)
 static int make_stage(struct error *err)
 {
 	static const char *const options[] = { "mode", "0755", "size", "64k", NULL };
-	autoclose int stage = mount_new("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, err);
+	autoclose int stage =
+		mount_new("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, err);
 	if (place_at(stage, STAGE, err) < 0)
 		return -1;
 	int file = -1;
@@ -172,8 +174,7 @@ static int place_root(const struct launch *launch, const struct private_copies *
 		      struct error *err)
 {
 	autoclose int root = private_mount(copies, launch->base, launch->host->lock_dir, err);
-	if (root < 0 || make_stage(err) < 0 ||
-	    place_at(root, "root", err) < 0)
+	if (root < 0 || make_stage(err) < 0 || place_at(root, "root", err) < 0)
 		return -1;
 	return submounts_place(launch->mounts, root, err);
 }
@@ -181,8 +182,8 @@ static int place_root(const struct launch *launch, const struct private_copies *
 static int place_groups(struct error *err)
 {
 	AUTO(error_clear) struct error none = ERROR_INIT;
-	autoclose int fd = mount_new("cgroup2", NULL,
-				     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &none);
+	autoclose int fd = mount_new(
+		"cgroup2", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, &none);
 	return fd < 0 ? 0 : mount_place(fd, "cgroup", err); /* not every host has it */
 }
 
@@ -209,9 +210,11 @@ static int prepare(const struct restart *restart, int *slave, struct error *err)
 static int take_descriptors(int socket, int slave)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16), high_slave = fcntl(slave, F_DUPFD_CLOEXEC, 16);
-	if (null < 0 || high_socket < 0 || high_slave < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
-	    dup2(null, 2) < 0 || dup2(high_socket, SOCKET) < 0 || dup2(high_slave, CONSOLE) < 0)
+	int high_socket = fcntl(socket, F_DUPFD_CLOEXEC, 16),
+	    high_slave = fcntl(slave, F_DUPFD_CLOEXEC, 16);
+	if (null < 0 || high_socket < 0 || high_slave < 0 || dup2(null, 0) < 0 ||
+	    dup2(null, 1) < 0 || dup2(null, 2) < 0 || dup2(high_socket, SOCKET) < 0 ||
+	    dup2(high_slave, CONSOLE) < 0)
 		return -1;
 	return close_range(CONSOLE + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }

@@ -24,7 +24,7 @@
 struct restoring {
 	const struct life *life;
 	struct held *held;
-	struct relaunched *relaunched;
+	struct relaunched relaunched;
 };
 
 /* In a process of its own: as the root of the VE, in its network. */
@@ -69,12 +69,11 @@ static int step(enum criu_step step, pid_t pid, void *data, struct error *err)
 	restoring->held->state.phase = VE_RUNNING;
 	if (ve_state_save(life->host, life->ctid, &restoring->held->state, err) < 0)
 		return -1;
-	return relaunch_end(restoring->relaunched, &restoring->held->state.init, err);
+	return relaunch_end(&restoring->relaunched, &restoring->held->state.init, err);
 }
 
 /* What went wrong before CRIU was executed is the better reason why it does not answer. */
-static int ask(struct relaunched *relaunched, const struct criu_request *request,
-	       struct error *err)
+static int ask(struct relaunched *relaunched, const struct criu_request *request, struct error *err)
 {
 	AUTO(error_clear) struct error before = ERROR_INIT;
 	if (criu_ask(relaunched->socket, request, err) == 0)
@@ -87,36 +86,36 @@ static int ask(struct relaunched *relaunched, const struct criu_request *request
 static int restore(struct restoring *restoring, const struct launch *launch,
 		   const struct dump *dump, const char *program, struct error *err)
 {
-	AUTO(relaunched_release) struct relaunched relaunched = RELAUNCHED_INIT;
+	struct relaunched *relaunched = &restoring->relaunched;
 	struct held *held = restoring->held;
 	autoclose int dev = dir_open(dump->dir, DUMP_DEV, false, 0, err);
-	if (dev < 0 || relaunch_begin(launch, program, dev, &relaunched, err) < 0)
+	if (dev < 0 || relaunch_begin(launch, program, dev, relaunched, err) < 0)
 		return -1;
-	held->state.monitor = relaunched.monitor;
-	restoring->relaunched = &relaunched;
+	held->state.monitor = relaunched->monitor;
 	const struct criu_request request = {
 		.images = dump->dir,
-		.root = relaunched.root,
-		.external = &relaunched.external,
+		.root = relaunched->root,
+		.external = &relaunched->external,
 		.inherited_key = dump->console,
-		.inherited_fd = relaunched.console,
+		.inherited_fd = relaunched->console,
 		.step = step,
 		.data = restoring,
 	};
-	return ask(&relaunched, &request, err);
+	return ask(relaunched, &request, err);
 }
 
 /* If this process dies when the VE runs again and what it was suspended to is still there, the next command removes that. */
 int restore_held(const struct life *life, struct held *held, const struct launch *launch,
 		 const struct dump *dump, struct error *err)
 {
-	struct restoring restoring = { life, held, NULL };
+	struct restoring restoring = { life, held, RELAUNCHED_INIT };
 	autofree char *program = dump_program(life->host, err);
 	if (!program)
 		return -1;
 	report_phase(life->report, "making the VE's processes", REPORT_ITEMS, 0, 100);
 	int result = restore(&restoring, launch, dump, program, err);
 	report_phase_end(life->report);
+	relaunched_release(&restoring.relaunched);
 	if (result < 0 || cgroup_delegate(launch->group, launch->base, err) < 0)
 		return -1;
 	return ve_dump_remove(life->host, life->ctid, err);

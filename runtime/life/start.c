@@ -205,8 +205,9 @@ int start_held(const struct life *life, struct held *held, struct error *err)
 	if (prepare(life, held, &start, err) < 0)
 		held->state.phase = VE_STOPPED; /* no script was run, so none is to be undone */
 	else if (mount_area(life, held, &start, err) == 0 &&
-		 (dumped ? restore(life, held, &start, err)
-			 : boot(life, held, &start, err) < 0 ? -1 : started(life, held, err)) == 0) {
+		 (dumped                              ? restore(life, held, &start, err)
+		  : boot(life, held, &start, err) < 0 ? -1
+						      : started(life, held, err)) == 0) {
 		was_running_forget(life->host, life->ctid);
 		warn_if_unmerged(life, &held->config);
 		return 0;

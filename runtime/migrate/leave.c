@@ -201,7 +201,8 @@ int leave_for_good(struct sending *sending, struct error *err)
 	if (leave_lock(sending, err) < 0)
 		return -1;
 	/* Two of the same processes there must not be. */
-	if (*phase == VE_MIGRATING && ve_dump_remove(sending->life->host, sending->life->ctid, err) < 0)
+	if (*phase == VE_MIGRATING &&
+	    ve_dump_remove(sending->life->host, sending->life->ctid, err) < 0)
 		return -1;
 	/* If it is neither, an earlier run has done this, and there may be another VE of that number. */
 	if (*phase == VE_DESTROYING || (*phase == VE_MIGRATING && !sending->journal.keep)) {

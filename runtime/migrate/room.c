@@ -89,10 +89,12 @@ json_t *room_places(const struct host_config *host, const char *private_area, co
 	struct size private = { 0 }, layers = { 0 };
 	autofree char *layer_dir = xasprintf("%s/layer", host->template_dir);
 	const char *digest;
-	json_t *folder;
+	json_t *all = (json_t *)(uintptr_t)missing, *folder;
 	add_tree(private_area, &private);
-	json_object_foreach((json_t *)missing, digest, folder)
+	json_object_foreach(all, digest, folder)
+	{
 		add_tree(json_string_value(folder), &layers);
+	}
 	return json_pack("{s:o, s:o}", "private", place_of(private_area, &private), "layers",
 			 place_of(layer_dir, &layers));
 }

@@ -186,9 +186,9 @@ static int commit(struct sending *sending, enum disk_kind kind, struct error *er
 		json_pack("{s:s, s:s?, s:s?, s:n}", "VE_LAYOUT", ve_layout_name(config->layout),
 			  "VE_LAYER", config->layer, "VE_DISK_KIND",
 			  kind == DISK_IMAGE ? disk_kind_name(kind) : NULL, "VE_DISK_PROJECT");
-	json_t *more = json_pack("{s:s, s:s, s:o, s:b}", "conf", text.text, "name",
-				 config->name ?: "", "changes", changes, "processes",
-				 sending->processes);
+	json_t *more =
+		json_pack("{s:s, s:s, s:o, s:b}", "conf", text.text, "name", config->name ?: "",
+			  "changes", changes, "processes", sending->processes);
 	if (!more)
 		return error_set(err, ERROR_PARSE, "%s: it is not UTF-8", config->conf.path);
 	return sending_call(sending, "commit", more, NULL, err);
@@ -261,7 +261,8 @@ static int move(struct sending *sending, const struct ve_config *config, bool ru
 	if (leave_stop(sending, err) < 0)
 		return -1;
 	sending->processes = sending->held.state.phase == VE_DUMPED;
-	if (copy_dump(sending, err) < 0 || copy_files(sending, &sending->held.config, false, err) < 0 ||
+	if (copy_dump(sending, err) < 0 ||
+	    copy_files(sending, &sending->held.config, false, err) < 0 ||
 	    copy_scripts(sending, err) < 0 || interrupt_check(err) < 0 ||
 	    hand_over(sending, err) < 0)
 		return -1;
