@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "runtime/ids.h"
 
 /* What the helper tells about its clone. */
@@ -83,14 +84,40 @@ static void help(unsigned base, int cgroup, int (*function)(void *data), void *d
 	_exit(0);
 }
 
+/* namespaces(7): of those that a VE is made of, the kind that may not be made at all; NULL: none. */
+static const char *forbidden(void)
+{
+	static const char *const kinds[] = { "user", "pid", "mnt", "net", "ipc", "uts" };
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
+		autofree char *path = xasprintf("/proc/sys/user/max_%s_namespaces", kinds[i]);
+		if (file_read(AT_FDCWD, path, 32, &text, NULL) == 0 && !strcmp(text.text, "0\n"))
+			return kinds[i];
+	}
+	return NULL;
+}
+
+static int too_many(struct error *err)
+{
+	const char *kind = forbidden();
+	if (kind) {
+		error_set(err, ERROR_CONTAINER,
+			  "this host allows no %s namespaces (user.max_%s_namespaces is 0), and "
+			  "every VE needs one",
+			  kind, kind);
+		return error_hint(err, "sysctl -w user.max_%s_namespaces=16384", kind);
+	}
+	error_set(err, ERROR_CONTAINER, "there are as many namespaces as the kernel allows");
+	return error_hint(err, "raise the sysctls user.max_*_namespaces: \"vzctl doctor\"");
+}
+
 static int refused(int number, struct error *err)
 {
+	if (number == ENOSPC)
+		return too_many(err);
 	error_set(err, ERROR_CONTAINER, "the kernel refuses to create the VE's namespaces: %s",
 		  strerror(number));
 	switch (number) {
-	case ENOSPC:
-		return error_hint(err,
-				  "too many namespaces; raise the sysctls user.max_*_namespaces");
 	case EPERM:
 	case EACCES:
 		return error_hint(err, "user namespaces must be allowed: see the sysctl "

@@ -143,6 +143,10 @@ static int prepare(const struct vzctl *vzctl, const struct strvec *operands, str
 		return 0;
 	if (*userpasswd && !strchr(userpasswd, ':')) {
 		autofree char *password = NULL;
+		/* Nobody types a password for a user who cannot be. */
+		autofree char *anybody = xasprintf("%s:x", userpasswd);
+		if (password_check(anybody, err) < 0)
+			return -1;
 		autofree char *prompt = xasprintf("Password of %s: ", userpasswd);
 		if (ask_secret(prompt, &password, err) < 0)
 			return -1;

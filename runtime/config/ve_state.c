@@ -249,5 +249,10 @@ int ve_lock(const struct host_config *host, unsigned ctid, unsigned timeout_s,
 	autoclose int dir = dir_open(AT_FDCWD, host->lock_dir, true, 0755, err);
 	if (dir < 0)
 		return -1;
-	return lock_take(lock, dir, name, LOCK_EXCLUSIVE, timeout_s, waiting, data, err);
+	if (lock_take(lock, dir, name, LOCK_EXCLUSIVE, timeout_s, waiting, data, err) == 0)
+		return 0;
+	/* Who has it, or that nobody waits any more, is said already. */
+	if (err->kind == ERROR_LOCKED || err->kind == ERROR_INTERRUPTED)
+		return -1;
+	return error_wrap(err, "taking the VE's lock in %s", host->lock_dir);
 }

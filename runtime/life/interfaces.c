@@ -147,7 +147,7 @@ int interfaces_check(const struct ve_config *config, struct report *report, stru
 
 static int missing(const struct life *life, const char *ifname, struct error *err)
 {
-	error_set(err, ERROR_VETH, "the VE %u has no interface %s", life->ctid, ifname);
+	error_set(err, ERROR_VETH, "the VE %u has no interface \"%s\"", life->ctid, ifname);
 	return error_hint(err, "--netif_add %s gives it one", ifname);
 }
 

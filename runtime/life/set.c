@@ -29,9 +29,18 @@ static size_t find(const struct ve_config *config, const struct address *address
 	return i;
 }
 
+/* As a script gives it whose variable is empty. */
+static bool is_nothing(const struct strvec *words, struct error *err)
+{
+	struct address address;
+	return words && !words->count && address_parse("", &address, err) < 0;
+}
+
 static int delete_addresses(const struct life *life, struct ve_config *config,
 			    const struct strvec *words, struct error *err)
 {
+	if (is_nothing(words, err))
+		return -1;
 	for (size_t i = 0; words && i < words->count; i++) {
 		struct address address;
 		if (!strcmp(words->items[i], "all")) {
@@ -57,6 +66,8 @@ static int delete_addresses(const struct life *life, struct ve_config *config,
 static int add_addresses(struct ve_config *config, const struct strvec *words, struct error *err)
 {
 	size_t capacity = config->address_count;
+	if (is_nothing(words, err))
+		return -1;
 	for (size_t i = 0; words && i < words->count; i++) {
 		struct address address;
 		if (address_parse(words->items[i], &address, err) < 0)

@@ -21,6 +21,8 @@ static const char *unfit_name(const char *name)
 		return "it is longer than the 15 characters that the kernel takes";
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return "the kernel takes no such name";
+	if (*name == '-')
+		return "programs take it for an option";
 	for (const char *c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
 			return "it is made of letters, digits, \".\", \"_\" and \"-\"";
