@@ -8,14 +8,20 @@
  *	hog terminals		opens terminals until it is refused; prints how many
  *	hog cpu SECONDS		computes so long by the clock; prints how many ms of processors it got
  *	hog disk FILE KIB	writes so much past the page cache; prints how many ms it took
+ *	hog space FILE		fills the disk until it is refused, frees it, for ever
+ *	hog inodes FOLDER	makes empty files until it is refused, removes them, for ever
+ *	hog network ADDRESS	sends UDP packets there as fast as it can, for ever
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,6 +105,49 @@ static int disk(const char *path, int kib)
 	return 0;
 }
 
+static void space(const char *path)
+{
+	static char block[BLOCK];
+	for (;;) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		while (fd >= 0 && write(fd, block, sizeof(block)) > 0)
+			;
+		close(fd);
+		unlink(path);
+	}
+}
+
+static void inodes(const char *folder)
+{
+	char name[32];
+	mkdir(folder, 0700);
+	if (chdir(folder) < 0)
+		exit(1);
+	for (;;) {
+		int count = 0, fd;
+		do {
+			snprintf(name, sizeof(name), "%d", count++);
+			fd = open(name, O_WRONLY | O_CREAT, 0600);
+			close(fd);
+		} while (fd >= 0);
+		while (count-- > 0) {
+			snprintf(name, sizeof(name), "%d", count);
+			unlink(name);
+		}
+	}
+}
+
+static int network(const char *address)
+{
+	static const char packet[1400];
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9) };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (fd < 0 || inet_pton(AF_INET, address, &to.sin_addr) != 1)
+		return 1;
+	for (;;)
+		sendto(fd, packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to));
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -116,7 +165,15 @@ int main(int argc, char **argv)
 		return cpu(atoi(argv[2]));
 	if (!strcmp(what, "disk") && argc > 3)
 		return disk(argv[2], atoi(argv[3]));
-	fputs("hog: processes, memory, files, locked, terminals, cpu SECONDS, disk FILE KIB\n",
+	if (!strcmp(what, "space") && argc > 2)
+		space(argv[2]);
+	if (!strcmp(what, "inodes") && argc > 2)
+		inodes(argv[2]);
+	if (!strcmp(what, "network") && argc > 2)
+		return network(argv[2]);
+	fputs("hog: processes, memory, files, locked, terminals, cpu SECONDS, disk FILE KIB, space "
+	      "FILE, "
+	      "inodes FOLDER, network ADDRESS\n",
 	      stderr);
 	return 2;
 }
