@@ -5,7 +5,7 @@
 # make deps       what building needs (Debian)   make install    DESTDIR= PREFIX=/usr/local
 # make bench      comparisons, as ratios         make acceptance the full counts
 # make deb        a Debian package in build/deb  make acceptance-vm   on a machine of its own, emulated
-# make fuzzers    what tests/fuzz/run fuzzes with
+# make fuzzers    what tests/fuzz/run fuzzes with   make V=1       shows each command whole
 #
 # A folder is a layer; it may include the layers before it in LAYERS (tests/lint/layers proves it), and
 # is one archive. B= puts everything that is made somewhere else.
@@ -44,6 +44,10 @@ endif
 
 LIBS := $(shell pkg-config --libs $(PKGS)) -ldb-5.3 -lpthread
 
+# What is made, a line each; with V=1 the commands, as with --trace.
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-6s%s\n' '$(1)' '$(2)')
+
 # The program itself; everything else of a folder is a layer.
 MAINS := vzpkg/main.c vzpkg/app.c vzpkg/exit_code.c runtime/vzctl.c runtime/vzlist.c \
 	runtime/vzcfgvalidate.c runtime/vzmigrate.c
@@ -63,22 +67,26 @@ all: $(PROGRAMS) $(SERVICE) $(INIT) $(MONITOR) $(POLICY) $(SHARE) $(SAMPLES)
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Messages in protocol buffers are made from what describes them.
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: %.proto
 	@mkdir -p $(B)/gen
-	protoc-c --c_out=$(B)/gen $<
+	$(call say,PROTO,$<)
+	$(Q)protoc-c --c_out=$(B)/gen $<
 
 $(B)/obj/%.pb-c.o: $(B)/gen/%.pb-c.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 define layer_rule
 $(call layer_lib,$(1)): $(call OBJ,$(call layer_src,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(call say,AR,$$@)
+	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach layer,$(LAYERS),$(eval $(call layer_rule,$(layer))))
 
@@ -91,7 +99,8 @@ ARCHIVES := $(foreach layer,$(call reverse,$(LAYERS)),$(call layer_lib,$(layer))
 
 $(B)/bin/vzpkg: $(call OBJ,$(filter vzpkg/%,$(MAINS)) $(wildcard vzpkg/cmd/*.c)) $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # The runtime's programs know nothing of packages; as few libraries as can be, since they are started often.
 RUNTIME_ARCHIVES := $(filter-out $(B)/lib/vzpkg%,$(ARCHIVES))
@@ -100,45 +109,55 @@ LIST_SRC := runtime/vzlist.c $(wildcard runtime/cmd/list_*.c)
 $(B)/bin/vzctl: $(call OBJ,runtime/vzctl.c $(filter-out $(LIST_SRC),$(wildcard runtime/cmd/*.c))) \
 		$(RUNTIME_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $(B)/bin/vzlist: $(call OBJ,$(LIST_SRC)) $(RUNTIME_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $(B)/bin/vzcfgvalidate: $(call OBJ,runtime/vzcfgvalidate.c) $(RUNTIME_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $(B)/bin/vzmigrate: $(call OBJ,runtime/vzmigrate.c) $(RUNTIME_ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 # PID 1 of every VE and the only thing of ours inside it: static, without libraries.
 $(INIT): runtime/init/vzinit.c
 	@mkdir -p $(@D)
-	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
+	$(call say,LD,$@)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
 
 # The parent of every VE's init.
 $(MONITOR): runtime/monitor/vzmonitor.c runtime/attach.h
 	@mkdir -p $(@D)
-	$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
+	$(call say,LD,$@)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -s -o $@ $<
 
 $(POLICY): vzpkg/install/policy-rc.d
 	@mkdir -p $(@D)
-	install -m 0755 $< $@
+	$(call say,MAKE,$@)
+	$(Q)install -m 0755 $< $@
 
 $(SERVICE): runtime/service/vz
 	@mkdir -p $(@D)
-	install -m 0755 $< $@
+	$(call say,MAKE,$@)
+	$(Q)install -m 0755 $< $@
 
 $(SHARE):
 	@mkdir -p $(@D)
-	ln -sfn $(CURDIR)/templates $@
+	$(call say,MAKE,$@)
+	$(Q)ln -sfn $(CURDIR)/templates $@
 
 $(SAMPLES):
 	@mkdir -p $(@D)
-	ln -sfn $(CURDIR)/runtime/conf $@
+	$(call say,MAKE,$@)
+	$(Q)ln -sfn $(CURDIR)/runtime/conf $@
 
 # ---- tests -----------------------------------------------------------------------------------
 # tests/unit/LAYER/test_X.c (or tests/unit/vzpkg-fetch/…) links with LAYER and the layers before it. visitor.c is no test, but what
@@ -152,14 +171,16 @@ unit_libs = $(foreach layer,$(call reverse,$(call upto,$(1),$(LAYERS))),$(call l
 .SECONDEXPANSION:
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $$(call unit_libs,$$(firstword $$(subst /, ,$$*)))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 # Programs that tests start.
 TEST_PROGRAMS := $(B)/test/change
 
 $(B)/test/%: $(B)/obj/tests/lib/%.o $(call OBJ,vzpkg/app.c) $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 units: $(UNITS) $(TEST_PROGRAMS)
 
@@ -174,7 +195,8 @@ FUZZ_OBJ_bundle := $(call OBJ,vzpkg/cmd/bundle_contents.c vzpkg/cmd/manifest.c)
 
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $$(FUZZ_OBJ_$$*) $(call OBJ,tests/fuzz/fuzz.c $(FUZZ_MAIN)) $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(FUZZER),-fsanitize=fuzzer) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 fuzz: $(FUZZ)
 
@@ -208,15 +230,18 @@ completions: $(COMPLETIONS)
 
 $(B)/completion/bash/%: $(B)/bin/%
 	@mkdir -p $(@D)
-	$< --completion bash > $@
+	$(call say,MAKE,$@)
+	$(Q)$< --completion bash > $@
 
 $(B)/completion/zsh/_%: $(B)/bin/%
 	@mkdir -p $(@D)
-	$< --completion zsh > $@
+	$(call say,MAKE,$@)
+	$(Q)$< --completion zsh > $@
 
 $(B)/completion/fish/%.fish: $(B)/bin/%
 	@mkdir -p $(@D)
-	$< --completion fish > $@
+	$(call say,MAKE,$@)
+	$(Q)$< --completion fish > $@
 
 MAN := vzpkg.8 vzctl.8 vz.8 vzlist.8 vzcfgvalidate.8 vzmigrate.8 vz.conf.5
 ROOT = $(DESTDIR)$(PREFIX)
