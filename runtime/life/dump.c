@@ -69,7 +69,8 @@ int dump_open(const struct host_config *host, unsigned ctid, struct dump *ret, s
 	autofree char *path = ve_dump_path(host, ctid);
 	*ret = DUMP_INIT;
 	autoclose int dir = dir_open(AT_FDCWD, path, false, 0, err);
-	if (dir < 0 || conf_read(&conf, dir, RECORD, false, err) < 0)
+	if (dir < 0 || conf_read(&conf, dir, RECORD, false, err) < 0 ||
+	    (ret->images = dir_open(dir, DUMP_IMAGES, false, 0, err)) < 0)
 		return error_wrap(err, "opening what the VE %u was suspended to", ctid);
 	ret->console = xstrdup(conf_get_default(&conf, "CONSOLE", ""));
 	ret->ids_base = (unsigned)strtoul(conf_get_default(&conf, "IDS", "0"), NULL, 10);
@@ -81,6 +82,8 @@ void dump_release(struct dump *dump)
 {
 	if (dump->dir >= 0)
 		close(dump->dir);
+	if (dump->images >= 0)
+		close(dump->images);
 	free(dump->console);
 	*dump = DUMP_INIT;
 }
@@ -251,10 +254,12 @@ static int open_folder(struct dumping *dumping, struct error *err)
 	dumping->dump.dir = dir_open(AT_FDCWD, dumping->begun, false, 0, err);
 	if (dumping->dump.dir < 0)
 		return -1;
-	/* Processes of the VE read there what they are to become; DUMPDIR lets nobody else in. */
-	if (fchmod(dumping->dump.dir, 0755) < 0)
+	if (mkdirat(dumping->dump.dir, DUMP_IMAGES, 0700) < 0)
+		return error_errno(err, errno, "creating %s/" DUMP_IMAGES, dumping->begun);
+	dumping->dump.images = dir_open(dumping->dump.dir, DUMP_IMAGES, false, 0, err);
+	if (dumping->dump.images >= 0 && fchmod(dumping->dump.images, 0755) < 0)
 		return error_errno(err, errno, "changing the mode of %s", dumping->begun);
-	return 0;
+	return dumping->dump.images < 0 ? -1 : 0;
 }
 
 /* What comes while nobody listens would be refused, and end connections. */
@@ -307,7 +312,7 @@ static int dump(struct dumping *dumping, const char *program, struct error *err)
 	    describe(dumping, &external, err) < 0 || serve(program, as, &served, err) < 0)
 		return -1;
 	const struct criu_request request = {
-		.images = dumping->dump.dir,
+		.images = dumping->dump.images,
 		.pid = state->init.pid,
 		.external = &external,
 		.locks_network = locks,

@@ -5,15 +5,17 @@
 #include "base/host.h"
 #include "runtime/ids.h"
 
+#define DUMP_IMAGES "images"
 #define DUMP_DEV "dev" /* a folder: what the VE itself had made in /dev */
 
 struct dump {
-	int dir;
+	int dir; /* for root alone */
+	int images; /* a folder in it, where processes of the VE read what they are to become */
 	char *console; /* what CRIU calls it: "tty[NUMBER:DEVICE]" */
 	unsigned ids_base; /* the images name the VE's ids on the host */
 };
 
-#define DUMP_INIT ((struct dump){ .dir = -1 })
+#define DUMP_INIT ((struct dump){ .dir = -1, .images = -1 })
 
 /* The block of ids that the processes of a VE on disk have. ERROR_TECHNOLOGY if another VE has it. */
 int dump_take_ids(const struct host_config *host, unsigned ctid, unsigned base,

@@ -93,7 +93,7 @@ static int restore(struct restoring *restoring, const struct launch *launch,
 		return -1;
 	held->state.monitor = relaunched->monitor;
 	const struct criu_request request = {
-		.images = dump->dir,
+		.images = dump->images,
 		.root = relaunched->root,
 		.external = &relaunched->external,
 		.inherited_key = dump->console,
