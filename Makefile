@@ -91,7 +91,7 @@ endef
 $(foreach layer,$(LAYERS),$(eval $(call layer_rule,$(layer))))
 
 $(call layer_lib,runtime/criu): $(B)/obj/runtime/criu/criu.pb-c.o
-$(B)/obj/runtime/criu/criu.o: $(B)/gen/runtime/criu/criu.pb-c.h
+$(B)/obj/runtime/criu/criu.o $(B)/obj/tests/unit/runtime-criu/test_criu.o: $(B)/gen/runtime/criu/criu.pb-c.h
 
 # Highest layer first, for the linker.
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
