@@ -44,6 +44,8 @@ static const struct command *const commands[] = {
 	&command_snapshot_list,
 	&command_snapshot_switch,
 	&command_snapshot_delete,
+	&command_snapshot_mount,
+	&command_snapshot_umount,
 	&command_convert,
 	&command_destroy,
 	&command_delete,

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "runtime/area/saved.h"
+#include "runtime/area/snapshot.h"
 
 static int open_folder(int dir, const char *name)
 {
@@ -63,6 +64,34 @@ int private_open(const struct host_config *host, const struct ve_config *config,
 		return error_set(err, ERROR_PARSE, "%s has no VE_LAYER, which an overlay VE needs",
 				 config->conf.path);
 	return layer_open(host, config->layer, &ret->layer, err);
+}
+
+static int open_stored(int folder, const struct conf *info, struct private_area *ret,
+		       struct error *err)
+{
+	char name[] = SNAPSHOT_DISK;
+	struct ve_disk which = { .folder = name };
+	if (ve_layout_parse(conf_get_default(info, "VE_LAYOUT", ""), &ret->layout, err) < 0 ||
+	    disk_kind_parse(conf_get_default(info, "VE_DISK_KIND", "none"), &which.kind, err) < 0)
+		return -1;
+	which.kind = snapshot_disk_kind(which.kind);
+	return disk_open(folder, &which, true, &ret->disk, err);
+}
+
+int private_open_snapshot(const struct host_config *host, int folder, const struct conf *info,
+			  struct private_area *ret, struct error *err)
+{
+	*ret = PRIVATE_AREA_INIT;
+	ret->ids_shifted = !strcmp(conf_get_default(info, "VE_IDS_SHIFTED", "no"), "yes");
+	if (open_stored(folder, info, ret, err) < 0)
+		return -1;
+	if (ret->layout == VE_LAYOUT_OVERLAY)
+		return layer_open(host, conf_get_default(info, "VE_LAYER", ""), &ret->layer, err);
+	ret->tree = open_folder(ret->disk.dir, "fs");
+	return ret->tree < 0
+		       ? error_set(err, ERROR_NO_PRIVATE,
+				   "the snapshot's files cannot be opened: %s", strerror(errno))
+		       : 0;
 }
 
 void private_release(struct private_area *area)

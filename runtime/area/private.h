@@ -40,6 +40,11 @@ int private_open(const struct host_config *host, const struct ve_config *config,
 		 struct private_area *ret, struct error *err);
 void private_release(struct private_area *area);
 
+/* What a snapshot has, from its folder and its info (snapshot.h), as if it were a VE's. It is not to be changed. ERROR_NO_PRIVATE, ERROR_VALUE: its info has
+ * a mistake. */
+int private_open_snapshot(const struct host_config *host, int folder, const struct conf *info,
+			  struct private_area *ret, struct error *err);
+
 /*
  * Keeps upper or fs as it is (saved.h), while it is not mounted; then one of the others ends that. What is neither put back nor forgotten is put back
  * by whoever opens the area next. private_put_back(): it must not be mounted any more.
@@ -88,6 +93,10 @@ int private_try(const struct private_area *area, int userns, unsigned base, cons
  * namespace of its own; `scratch` as above. */
 int private_show(const struct private_area *area, bool read_only, const char *scratch,
 		 struct error *err);
+
+/* The same from any process. */
+int private_show_apart(const struct private_area *area, bool read_only, const char *scratch,
+		       struct error *err);
 
 /* The same at `target`, which others see too. */
 int private_mount_host(const struct private_area *area, const char *target, struct error *err);

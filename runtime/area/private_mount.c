@@ -91,14 +91,21 @@ static void unbecome(void)
 	setfsgid(0);
 }
 
-/* redirect_dir lets folders of the layer be renamed, metacopy lets a file's owner change without copying it. */
-static int mount_overlay(const char *target, const char *lower, const char *private_area,
-			 unsigned long flags, struct error *err)
+/* redirect_dir lets folders of the layer be renamed, metacopy lets a file's owner change without copying it. Read-only there is no upper layer, so that
+ * overlay leaves nothing in its work folder. */
+static char *overlay_options(unsigned long flags)
 {
-	autofree char *options = xasprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work,"
-					   "redirect_dir=on,metacopy=on,index=off",
-					   lower, private_area, private_area);
-	if (mount("overlay", target, "overlay", flags, options) == 0)
+	static const char with[] = "redirect_dir=on,metacopy=on,index=off";
+	if (flags & MS_RDONLY)
+		return xasprintf("lowerdir=" PRIVATE "/upper:" LOWER ",%s", with);
+	return xasprintf(
+		"lowerdir=" LOWER ",upperdir=" PRIVATE "/upper,workdir=" PRIVATE "/work,%s", with);
+}
+
+static int mount_overlay(unsigned long flags, struct error *err)
+{
+	autofree char *options = overlay_options(flags);
+	if (mount("overlay", MERGED, "overlay", flags, options) == 0)
 		return 0;
 	int number = errno;
 	error_set(err,
@@ -148,7 +155,7 @@ int private_mount(const struct private_copies *copies, unsigned base, const char
 	/* As the host's root, whom the mapped layers do not know, it would silently be read-only. */
 	if (namespace_take_file_ids(base) < 0)
 		return error_set(err, ERROR_CONTAINER, "taking the file system id %u failed", base);
-	int result = mount_overlay(MERGED, LOWER, PRIVATE, MS_NODEV | MS_NOATIME, err);
+	int result = mount_overlay(MS_NODEV | MS_NOATIME, err);
 	unbecome();
 	if (result < 0 || check_writable(err) < 0)
 		return -1;
@@ -198,8 +205,7 @@ int private_try(const struct private_area *area, int userns, unsigned base, cons
 static int show_overlay(const struct private_copies *copies, unsigned long flags,
 			const char *scratch, struct error *err)
 {
-	if (place_layers(copies, scratch, err) < 0 ||
-	    mount_overlay(MERGED, LOWER, PRIVATE, MS_NOATIME | flags, err) < 0)
+	if (place_layers(copies, scratch, err) < 0 || mount_overlay(MS_NOATIME | flags, err) < 0)
 		return -1;
 	return mount_copy(AT_FDCWD, MERGED, err);
 }
@@ -225,6 +231,7 @@ int private_show(const struct private_area *area, bool read_only, const char *sc
 
 struct showing {
 	const struct private_area *area;
+	bool read_only;
 	const char *scratch;
 };
 
@@ -232,12 +239,18 @@ static int show(const void *data, struct strbuf *said, struct error *err)
 {
 	const struct showing *showing = data;
 	(void)said;
-	return private_show(showing->area, false, showing->scratch, err);
+	return private_show(showing->area, showing->read_only, showing->scratch, err);
+}
+
+int private_show_apart(const struct private_area *area, bool read_only, const char *scratch,
+		       struct error *err)
+{
+	const struct showing showing = { area, read_only, scratch };
+	return apart_open(show, &showing, NULL, err);
 }
 
 int private_mount_host(const struct private_area *area, const char *target, struct error *err)
 {
-	const struct showing showing = { area, target };
-	autoclose int fd = apart_open(show, &showing, NULL, err);
+	autoclose int fd = private_show_apart(area, false, target, err);
 	return fd < 0 ? -1 : mount_place(fd, target, err);
 }

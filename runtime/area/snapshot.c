@@ -150,6 +150,11 @@ int snapshot_layers(const struct ve_config *config, struct strvec *digests, stru
 	return 0;
 }
 
+enum disk_kind snapshot_disk_kind(enum disk_kind own)
+{
+	return own == DISK_IMAGE || own == DISK_QGROUP ? own : DISK_NONE;
+}
+
 int snapshot_open(int private_area, const char *id, struct error *err)
 {
 	autofree char *path = xasprintf(FOLDER "/%s", id);

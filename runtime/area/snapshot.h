@@ -4,6 +4,7 @@
  *	snapshot/{UUID}/info	what it is, in the form of base/conf.h
  *	snapshot/{UUID}/ve.conf	the VE's configuration at that time
  *	snapshot/{UUID}/disk/	its files: a disk as the VE's own (disk.h), which no VE uses
+ *	snapshot/{UUID}/mounted	a link: where it is shown to the host (life/snapshot_show.c)
  *	snapshot/.making.…	one that is being made; of no use
  *	snapshot/.dropped.…	one that is being removed
  *
@@ -19,6 +20,7 @@
 #include "base/strbuf.h"
 #include "base/strvec.h"
 #include "runtime/config/ve_config.h"
+#include "runtime/config/ve_disk.h"
 
 enum { SNAPSHOT_ID_SIZE = 39 }; /* "{" 36 characters "}" and a NUL */
 
@@ -56,6 +58,9 @@ const struct snapshot *snapshots_find(const struct snapshots *snapshots, const c
 
 /* They came from another host, without the quotas that they had: who goes back to one gets whatever limits space here (VE_DISK_KIND="auto"). */
 int snapshots_move(const char *private_area, struct error *err);
+
+/* What a snapshot's disk is, of a VE whose own was of that kind: a project's quota is for what the VE can write to. */
+enum disk_kind snapshot_disk_kind(enum disk_kind own);
 
 /* Its folder, or -1. */
 int snapshot_open(int private_area, const char *id, struct error *err);

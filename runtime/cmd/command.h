@@ -65,7 +65,8 @@ extern const struct command command_enter, command_exec, command_exec2, command_
 	command_cp, command_export, command_console;
 extern const struct command command_suspend, command_chkpnt, command_resume, command_restore;
 extern const struct command command_convert, command_snapshot, command_snapshot_list,
-	command_snapshot_switch, command_snapshot_delete;
+	command_snapshot_switch, command_snapshot_delete, command_snapshot_mount,
+	command_snapshot_umount;
 
 /* What the functions of runtime/life want. */
 struct life;

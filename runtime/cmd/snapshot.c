@@ -1,7 +1,8 @@
+#include "base/cleanup.h"
 #include "runtime/cmd/command.h"
 #include "runtime/life/life.h"
 
-static const char *id, *name, *description;
+static const char *id, *name, *description, *target;
 static bool skip_config, skip_resume, must_resume, skip_suspend;
 
 /* ---- snapshot --------------------------------------------------------------------------------------------- */
@@ -108,4 +109,57 @@ const struct command command_snapshot_delete = {
 	.summary = "Removes a snapshot",
 	.options = delete_options,
 	.run = run_delete,
+};
+
+/* ---- snapshot-mount, snapshot-umount ------------------------------------------------------------------------- */
+
+static const struct option_row mount_options[] = {
+	{ "id", 0, OPTION_STRING, &id, "UUID", "the snapshot" },
+	{ "target", 0, OPTION_STRING, &target, "DIR", "a folder of the host" },
+	{ NULL },
+};
+
+static int run_mount(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
+		     struct command_result *ret, struct error *err)
+{
+	const struct life life = command_life(vzctl, ctid);
+	autofree char *where = NULL;
+	(void)operands;
+	if (need_id("snapshot-mount", err) < 0)
+		return -1;
+	if (!target)
+		return error_set(err, ERROR_USAGE, "snapshot-mount needs --target DIR");
+	if (life_snapshot_mount(&life, id, target, &where, err) < 0)
+		return -1;
+	report_info(vzctl->report, "VE %u: snapshot %s is mounted at %s", ctid, id, where);
+	ret->json = json_pack("{s:i, s:s, s:s}", "ctid", (int)ctid, "uuid", id, "target", where);
+	return 0;
+}
+
+const struct command command_snapshot_mount = {
+	.name = "snapshot-mount",
+	.operands = "",
+	.summary = "Shows the files of a snapshot to the host, read-only",
+	.options = mount_options,
+	.run = run_mount,
+};
+
+static int run_umount(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands,
+		      struct command_result *ret, struct error *err)
+{
+	const struct life life = command_life(vzctl, ctid);
+	(void)operands;
+	if (need_id("snapshot-umount", err) < 0 || life_snapshot_umount(&life, id, err) < 0)
+		return -1;
+	report_info(vzctl->report, "VE %u: snapshot %s is unmounted", ctid, id);
+	ret->json = json_pack("{s:i, s:s}", "ctid", (int)ctid, "uuid", id);
+	return 0;
+}
+
+const struct command command_snapshot_umount = {
+	.name = "snapshot-umount",
+	.operands = "",
+	.summary = "Takes that away again",
+	.options = delete_options,
+	.run = run_umount,
 };

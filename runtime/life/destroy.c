@@ -9,7 +9,8 @@
 int life_destroy(const struct life *life, struct error *err)
 {
 	AUTO(held_release) struct held held = HELD_INIT;
-	if (held_take(life, true, &held, err) < 0 || check_at_rest(life, &held, err) < 0)
+	if (held_take(life, true, &held, err) < 0 || check_at_rest(life, &held, err) < 0 ||
+	    check_unshown(life, &held.config, NULL, err) < 0)
 		return -1;
 	ve_state_release(&held.state);
 	held.state.phase = VE_DESTROYING;

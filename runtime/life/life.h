@@ -126,6 +126,16 @@ int life_snapshot_switch(const struct life *life, const struct life_snapshot_swi
 /* ERROR_SNAPSHOT_DELETE, … */
 int life_snapshot_delete(const struct life *life, const char *id, struct error *err);
 
+/*
+ * The files of a snapshot at the folder `target` of the host, which is there; others see them there, too. They cannot be changed: read-only, nodev, nosuid, ids as
+ * on disk. The VE may run. *where is the folder's full path, to be freed. ERROR_VALUE, ERROR_MOUNTED, ERROR_MOUNT.
+ */
+int life_snapshot_mount(const struct life *life, const char *id, const char *target, char **where,
+			struct error *err);
+
+/* ERROR_VALUE, ERROR_NOT_MOUNTED, ERROR_UMOUNT. */
+int life_snapshot_umount(const struct life *life, const char *id, struct error *err);
+
 struct life_status {
 	bool exists, mounted, running;
 	bool suspended; /* its processes stand still: in memory if it is running, else on disk */
@@ -168,6 +178,7 @@ int start_held(const struct life *life, struct held *held, struct error *err);
 int stop_dumped_held(const struct life *life, struct held *held, bool fast, struct error *err);
 int stop_held(const struct life *life, struct held *held, bool fast, struct error *err);
 bool is_mounted(const char *root);
+int umount_root(const char *root, struct error *err);
 int umount_held(const struct life *life, const struct held *held, struct error *err);
 
 /* Writes CTID.conf: `text`, changed so. It appears whole, and what it says of the VE is true from then on. */
@@ -180,6 +191,10 @@ size_t disk_changes(const struct ve_disk *which, char project[16], struct conf_c
 
 /* Why it cannot be that a VE's files are brought elsewhere or removed, or 0. */
 int check_at_rest(const struct life *life, const struct held *held, struct error *err);
+
+/* ERROR_MOUNTED if that snapshot, or with NULL any of the VE's, is mounted (life_snapshot_mount()). */
+int check_unshown(const struct life *life, const struct ve_config *config, const char *id,
+		  struct error *err);
 
 /* A stopped VE's files into another disk, which takes the place of the one before when it is whole and on disk. */
 struct rewrite {

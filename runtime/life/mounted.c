@@ -30,7 +30,7 @@ static int not_stopped(const struct life *life, const struct held *held, struct 
 			  life->ctid);
 }
 
-static int umount_root(const char *root, struct error *err)
+int umount_root(const char *root, struct error *err)
 {
 	submounts_umount(root);
 	if (umount2(root, UMOUNT_NOFOLLOW) == 0)

@@ -74,13 +74,12 @@ static int save_config(int folder, const struct ve_config *config, struct error 
 	return file_write_atomic(folder, SNAPSHOT_CONF, 0600, text.text, text.length, err);
 }
 
-/* A project's quota is for what the VE can write to. */
 static struct disk_make make_in(int folder, const struct disk *from)
 {
 	return (struct disk_make){
 		.parent = folder,
 		.name = SNAPSHOT_DISK,
-		.kind = from->kind == DISK_PROJECT ? DISK_NONE : from->kind,
+		.kind = snapshot_disk_kind(from->kind),
 	};
 }
 

@@ -106,8 +106,7 @@ static int copy_back(const struct life *life, const struct held *held, const str
 	    ve_disk_limits(life->host, &then, &(struct disk_given){ 0 }, &limits, err) < 0)
 		return -1;
 	const struct ve_disk stored = {
-		.kind = choice.wanted == DISK_IMAGE || choice.wanted == DISK_QGROUP ? choice.wanted
-										    : DISK_NONE,
+		.kind = snapshot_disk_kind(choice.wanted),
 		.folder = folder,
 	};
 	if (disk_open(places->folder, &stored, stored.kind != DISK_IMAGE, &from, err) < 0 ||
@@ -163,6 +162,8 @@ static int switch_held(const struct life *life, struct held *held, const char *i
 	const struct snapshot *which = snapshots_find(&all, id);
 	if (!which)
 		return no_such(id, ERROR_SNAPSHOT_SWITCH, err);
+	if (check_unshown(life, &held->config, id, err) < 0)
+		return -1;
 	report_phase(life->report, "copying the snapshot's files", REPORT_ITEMS, 0, 100);
 	int result = go_back(life, held, which, request, ran, err);
 	report_phase_end(life->report);
@@ -186,7 +187,8 @@ int life_snapshot_switch(const struct life *life, const struct life_snapshot_swi
 
 /* ---- removing --------------------------------------------------------------------------------------------- */
 
-static int delete_held(const struct held *held, const char *id, struct error *err)
+static int delete_held(const struct life *life, const struct held *held, const char *id,
+		       struct error *err)
 {
 	AUTO(snapshots_release) struct snapshots all = SNAPSHOTS_INIT;
 	autoclose int private_area =
@@ -198,6 +200,8 @@ static int delete_held(const struct held *held, const char *id, struct error *er
 	const struct snapshot *which = snapshots_find(&all, id);
 	if (!which)
 		return no_such(id, ERROR_SNAPSHOT_DELETE, err);
+	if (check_unshown(life, &held->config, id, err) < 0)
+		return -1;
 	/* What the VE came from comes from somewhere in turn. */
 	if (!strcmp(conf_get_default(&held->config.conf, SNAPSHOT_CURRENT, ""), id)) {
 		const struct conf_change change = { SNAPSHOT_CURRENT,
@@ -215,7 +219,7 @@ int life_snapshot_delete(const struct life *life, const char *text, struct error
 	if (snapshot_id_parse(text, id, err) < 0 || held_take(life, true, &held, err) < 0)
 		return -1;
 	report_phase(life->report, "removing the snapshot", REPORT_ITEMS, 0, 100);
-	int result = delete_held(&held, id, err);
+	int result = delete_held(life, &held, id, err);
 	report_phase_end(life->report);
 	return result < 0 ? failed(life, ERROR_SNAPSHOT_DELETE, "removing a snapshot", err) : 0;
 }

@@ -65,7 +65,7 @@ static int check(const struct sending *sending, const struct ve_config *config,
 		return error_hint(err, "\"vzctl umount %u\" first", ctid);
 	}
 	if (!config->ids_shifted)
-		return 0;
+		return check_unshown(sending->life, config, NULL, err);
 	error_set(err, ERROR_TECHNOLOGY,
 		  "the files of the VE %u have the ids on disk that it has on this host", ctid);
 	return error_hint(err, "\"vzctl export\" writes them with those that they have in the VE");
