@@ -154,16 +154,17 @@ static int place_terminals(const struct restart *restart, int *slave, struct err
 	char byte = 0;
 	autoclose int pts = tenant_terminals_new(limit_terminals(restart->launch->resources),
 						 base + TENANT_TTY_GROUP, err);
-	if (pts < 0)
+	/* A terminal of a mount that is nowhere cannot be mounted itself. */
+	if (place_at(pts, "pts", err) < 0)
 		return -1;
-	autoclose int master = openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	autoclose int master = open("pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0 ||
 	    (*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0 ||
 	    own(pts, "", base, 0) < 0 || own(pts, "ptmx", base, 0) < 0 ||
 	    own(*slave, "", base, TENANT_TTY_GROUP) < 0)
 		return error_errno(err, errno, "making the VE's terminals");
 	autoclose int console = mount_copy(*slave, "", err);
-	if (place_at(console, "console", err) < 0 || place_at(pts, "pts", err) < 0)
+	if (place_at(console, "console", err) < 0)
 		return -1;
 	if (wire_send(restart->console[1], &byte, 1, &master, 1) < 0)
 		return error_errno(err, errno, "giving the console to the monitor");
