@@ -26,7 +26,7 @@ static const struct exit_code exit_codes[] = {
 	{ ERROR_SYSTEM, 3, "a system call or a library failed" },
 	{ ERROR_CONNECT, 4, "the other host cannot be reached, or does not answer" },
 	{ ERROR_LOCKED, 5, "another command is at work on this VE" },
-	{ ERROR_COPY, 6, "the VE's files cannot be copied" },
+	{ ERROR_COPY, 6, "the VE's files cannot be copied, or have no room there" },
 	{ ERROR_ARRIVE, 7, "the VE does not start on the other host, and stays here" },
 	{ ERROR_STOP, 8, "the VE does not stop" },
 	{ ERROR_VE_EXISTS, 9, "the other host has a VE of that number or name, or its files" },
