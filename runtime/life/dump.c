@@ -74,7 +74,7 @@ static int serve(const char *program, unsigned as, struct served *ret, struct er
 	return ret->pid < 0 ? error_errno(err, errno, "starting %s", program) : 0;
 }
 
-static int ask_locks(const char *program, bool *ret, struct error *err)
+int dump_ask_locks(const char *program, bool *ret, struct error *err)
 {
 	AUTO(served_release) struct served served;
 	struct criu_version version = { 0 };
@@ -254,7 +254,7 @@ static int dump(struct dumping *dumping, const char *program, struct error *err)
 	bool locks = false;
 	unsigned as = 0;
 	if (apart_do(check_filter, state, err) < 0 || whom_to_be(state, &as, err) < 0 ||
-	    ask_locks(program, &locks, err) < 0 || open_folder(dumping, err) < 0 ||
+	    dump_ask_locks(program, &locks, err) < 0 || open_folder(dumping, err) < 0 ||
 	    describe(dumping, &external, err) < 0 || serve(program, as, &served, err) < 0)
 		return -1;
 	const struct criu_request request = {

@@ -24,6 +24,9 @@ int dump_take_ids(const struct host_config *host, unsigned ctid, unsigned base,
 /* CRIU of this host; to be freed. ERROR_TECHNOLOGY. */
 char *dump_program(const struct host_config *host, struct error *err);
 
+/* Whether that CRIU knows no other way than to keep packets away itself: criu_request.locks_network. */
+int dump_ask_locks(const char *program, bool *ret, struct error *err);
+
 /* ERROR_RESUME. */
 int dump_open(const struct host_config *host, unsigned ctid, struct dump *ret, struct error *err);
 void dump_release(struct dump *dump);

@@ -88,8 +88,10 @@ static int restore(struct restoring *restoring, const struct launch *launch,
 {
 	struct relaunched *relaunched = &restoring->relaunched;
 	struct held *held = restoring->held;
+	bool locks = false;
 	autoclose int dev = dir_open(dump->dir, DUMP_DEV, false, 0, err);
-	if (dev < 0 || relaunch_begin(launch, program, dev, relaunched, err) < 0)
+	if (dev < 0 || dump_ask_locks(program, &locks, err) < 0 ||
+	    relaunch_begin(launch, program, dev, relaunched, err) < 0)
 		return -1;
 	held->state.monitor = relaunched->monitor;
 	const struct criu_request request = {
@@ -98,6 +100,7 @@ static int restore(struct restoring *restoring, const struct launch *launch,
 		.external = &relaunched->external,
 		.inherited_key = dump->console,
 		.inherited_fd = relaunched->console,
+		.locks_network = locks,
 		.step = step,
 		.data = restoring,
 	};
