@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "runtime/config/ve_dump.h"
 
 /* What files take. */
 struct size {
@@ -84,19 +85,21 @@ static json_t *place_of(const char *path, const struct size *there)
 			 "bytes", (json_int_t)there->bytes, "inodes", (json_int_t)there->inodes);
 }
 
-json_t *room_places(const struct host_config *host, const char *private_area, const json_t *missing)
+json_t *room_places(const struct host_config *host, const char *private_area, json_t *missing)
 {
 	struct size private = { 0 }, layers = { 0 };
+	const struct size none = { 0 };
 	autofree char *layer_dir = xasprintf("%s/layer", host->template_dir);
 	const char *digest;
-	json_t *all = (json_t *)(uintptr_t)missing, *folder;
+	json_t *folder;
 	add_tree(private_area, &private);
-	json_object_foreach(all, digest, folder)
+	json_object_foreach(missing, digest, folder)
 	{
 		add_tree(json_string_value(folder), &layers);
 	}
-	return json_pack("{s:o, s:o}", "private", place_of(private_area, &private), "layers",
-			 place_of(layer_dir, &layers));
+	return json_pack("{s:o, s:o, s:o}", "private", place_of(private_area, &private), "layers",
+			 place_of(layer_dir, &layers), "processes",
+			 place_of(host->dump_dir, &none));
 }
 
 /* ---- here ----------------------------------------------------------------------------------------------------- */
@@ -152,31 +155,49 @@ static bool same_device(const json_t *one, const json_t *other)
 	return json_equal(json_object_get(one, "device"), json_object_get(other, "device"));
 }
 
-int room_check(const struct host_config *host, const char *private_area, const json_t *place,
-	       struct error *err)
+enum { PRIVATE, LAYERS, PROCESSES, PLACES };
+
+static const char *const place_names[PLACES] = { "private", "layers", "processes" };
+
+/* Of each place, what is to be copied there. */
+static void measure(const struct host_config *host, const struct ve_config *config,
+		    const json_t *place, struct size sizes[PLACES])
 {
-	const json_t *room = json_object_get(place, "room");
-	const json_t *private_place = json_object_get(room, "private");
-	const json_t *layer_place = json_object_get(room, "layers");
-	struct size private = { 0 }, layers = { 0 };
 	const char *digest;
 	json_t *folder;
-	if (!room)
-		return 0;
-	add_tree(private_area, &private);
+	autofree char *dump = ve_dump_path(host, config->ctid);
+	add_tree(config->private_area, &sizes[PRIVATE]);
+	add_tree(dump, &sizes[PROCESSES]);
 	json_object_foreach(json_object_get(place, "layers"), digest, folder)
 	{
 		autofree char *layer = xasprintf("%s/layer/%s", host->template_dir, digest);
-		add_tree(layer, &layers);
+		add_tree(layer, &sizes[LAYERS]);
 	}
-	subtract(&private, private_place);
-	subtract(&layers, layer_place);
-	if (same_device(private_place, layer_place)) {
-		private.bytes += layers.bytes;
-		private.inodes += layers.inodes;
-		layers = (struct size){ 0 };
+}
+
+/* What goes to one file system is asked for at the first of its places. */
+int room_check(const struct host_config *host, const struct ve_config *config, const json_t *place,
+	       struct error *err)
+{
+	const json_t *room = json_object_get(place, "room"), *places[PLACES];
+	struct size sizes[PLACES] = { 0 };
+	if (!room)
+		return 0;
+	measure(host, config, place, sizes);
+	for (int i = 0; i < PLACES; i++) {
+		int first = 0;
+		places[i] = json_object_get(room, place_names[i]);
+		subtract(&sizes[i], places[i]);
+		while (first < i && !same_device(places[first], places[i]))
+			first++;
+		if (first == i)
+			continue;
+		sizes[first].bytes += sizes[i].bytes;
+		sizes[first].inodes += sizes[i].inodes;
+		sizes[i] = (struct size){ 0 };
 	}
-	if (check_place(private_place, &private, err) < 0)
-		return -1;
-	return check_place(layer_place, &layers, err);
+	for (int i = 0; i < PLACES; i++)
+		if (check_place(places[i], &sizes[i], err) < 0)
+			return -1;
+	return 0;
 }

@@ -8,19 +8,20 @@
 
 #include "base/error.h"
 #include "base/host.h"
+#include "runtime/config/ve_config.h"
 
 /*
- * Of the host that the VE comes to, for where its files go and where those of `missing` go, an object of digests and folders:
+ * Of the host that the VE comes to, for where its files go, where those of `missing` go, an object of digests and folders, and where processes on disk go:
  *
- *	private, layers	path; device, a word that is the same for the same file system; free_bytes, free_inodes (-1: without a limit);
+ *	private, layers, processes
+ *			path; device, a word that is the same for the same file system; free_bytes, free_inodes (-1: without a limit);
  *			bytes, inodes: what an earlier try has brought
  */
-json_t *room_places(const struct host_config *host, const char *private_area,
-		    const json_t *missing);
+json_t *room_places(const struct host_config *host, const char *private_area, json_t *missing);
 
 /*
  * On the host that it leaves: `place` is what "begin" was answered with; an older vzmigrate there says nothing of room, and then nothing is compared. ERROR_COPY
- * says which file system is too small, and by how much. What is written while a VE runs, or takes more there, is found by rsync.
+ * says which file system is too small, and by how much. What is written while a VE runs, what the processes of one that runs take, and what takes more there, is found by rsync.
  */
-int room_check(const struct host_config *host, const char *private_area, const json_t *place,
+int room_check(const struct host_config *host, const struct ve_config *config, const json_t *place,
 	       struct error *err);

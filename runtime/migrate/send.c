@@ -249,7 +249,7 @@ static int check_same(const struct sending *sending, const struct ve_config *bef
 static int move(struct sending *sending, const struct ve_config *config, bool running,
 		struct error *err)
 {
-	if (room_check(sending->life->host, config->private_area, sending->place, err) < 0)
+	if (room_check(sending->life->host, config, sending->place, err) < 0)
 		return error_wrap(err, "%s", sending->request->remote.host);
 	if (copy_layers(sending, json_object_get(sending->place, "layers"), err) < 0 ||
 	    (running && copy_files(sending, config, true, err) < 0))
