@@ -1,5 +1,6 @@
 #include "runtime/area/image.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@ enum {
 	INODE_RATIO = 16384, /* bytes for each inode, if there is no limit of them */
 	INODES_OWN = 16, /* of the file system and of ours */
 	GROUP = 32768, /* blocks; and the most inodes in them */
+	DESCRIPTORS = BLOCK / 64, /* of groups, in a block */
 	MB = 1 << 20,
 	PIECE = 64 << 10, /* sizes of images are a multiple */
 };
@@ -54,17 +56,49 @@ static uint64_t copies_in(uint64_t groups)
 	return copies;
 }
 
-/* With what ext4 needs for itself, so that what is left is what was asked for: tables of inodes, journal, two bitmaps in each group, and the
- * descriptors of groups, with room for those of one that is 1024 times as large. */
+/* What stays as it was made, also of one that is made larger. */
+struct made {
+	uint64_t journal; /* bytes */
+	uint64_t room; /* blocks for descriptors of groups that there are not yet */
+};
+
+/* mke2fs leaves room for a file system that is 1024 times as large. */
+static struct made made_of(const struct disk_limits *limits)
+{
+	enum { ROOM_MAX = BLOCK / 4 };
+	uint64_t groups = limits->space.hard / ((uint64_t)GROUP * BLOCK) + 1;
+	uint64_t room = groups * 1024 / DESCRIPTORS;
+	return (struct made){ journal_of(limits), room < ROOM_MAX ? room : ROOM_MAX };
+}
+
+/* With what ext4 needs for itself besides inodes, so that what is left is what was asked for: journal, two bitmaps in each group, and the
+ * descriptors of groups. */
+static uint64_t size_without_inodes(uint64_t space, const struct made *made)
+{
+	uint64_t groups = space / ((uint64_t)GROUP * BLOCK) + 1;
+	uint64_t descriptors = groups / DESCRIPTORS + 1 + made->room;
+	return space + made->journal + (2 * groups + copies_in(groups) * descriptors) * BLOCK;
+}
+
 static uint64_t size_of(const struct disk_limits *limits)
 {
-	enum { DESCRIPTORS = BLOCK / 64, ROOM_MAX = BLOCK / 4 };
-	uint64_t space = limits->space.hard, groups = space / ((uint64_t)GROUP * BLOCK) + 1;
-	uint64_t room = groups * 1024 / DESCRIPTORS;
-	uint64_t descriptors = groups / DESCRIPTORS + 1 + (room < ROOM_MAX ? room : ROOM_MAX);
-	uint64_t blocks = 2 * groups + copies_in(groups) * descriptors;
-	uint64_t size = space + inodes_of(limits) * INODE + journal_of(limits) + blocks * BLOCK;
+	struct made made = made_of(limits);
+	uint64_t size = size_without_inodes(limits->space.hard, &made) + inodes_of(limits) * INODE;
 	return (size + PIECE - 1) / PIECE * PIECE;
+}
+
+/* ext4(5): s_reserved_gdt_blocks, and the last two of s_jnl_blocks, which are the journal's size. */
+static bool read_made(int file, struct made *ret)
+{
+	enum { SUPERBLOCK = 1024, RESERVED = 0xce, JOURNAL = 0x148 };
+	uint16_t reserved;
+	uint32_t journal[2]; /* high, low */
+	if (pread(file, &reserved, sizeof(reserved), SUPERBLOCK + RESERVED) != sizeof(reserved) ||
+	    pread(file, journal, sizeof(journal), SUPERBLOCK + JOURNAL) != sizeof(journal))
+		return false;
+	ret->room = le16toh(reserved);
+	ret->journal = (uint64_t)le32toh(journal[0]) << 32 | le32toh(journal[1]);
+	return true;
 }
 
 static int check(const struct disk_limits *limits, struct error *err)
@@ -85,12 +119,13 @@ static int check(const struct disk_limits *limits, struct error *err)
 /* Of one that is there, of which inodes have a share that stays. */
 static uint64_t size_for(const struct image *image, uint64_t space)
 {
-	const struct disk_limits limits = { .space = { space, space } };
+	struct made made;
 	struct statvfs st;
 	struct stat file;
-	if (fstatvfs(image->top, &st) < 0 || fstat(image->file, &file) < 0)
+	if (fstatvfs(image->top, &st) < 0 || fstat(image->file, &file) < 0 ||
+	    !read_made(image->file, &made))
 		return 0;
-	double rest = (double)(size_of(&limits) - inodes_of(&limits) * INODE);
+	double rest = (double)size_without_inodes(space, &made);
 	double share = (double)st.f_files * INODE / (double)file.st_size;
 	return (uint64_t)(rest / (1 - share) / PIECE + 0.5) * PIECE;
 }
@@ -256,6 +291,8 @@ int image_grow(const struct image *image, uint64_t space, struct error *err)
 {
 	uint64_t size = size_for(image, space), blocks = size / BLOCK;
 	struct stat before;
+	if (!size)
+		return error_set(err, ERROR_DISK, "the VE's image cannot be read");
 	if (fstat(image->file, &before) < 0 || ftruncate(image->file, (off_t)size) < 0)
 		return error_errno(err, errno, "making the VE's image larger");
 	if (loop_resized(&image->loop, err) < 0)
