@@ -89,6 +89,7 @@ int host_config_load(struct host_config *config, const char *path, struct error 
 		root_of(conf, "VE_CONFDIR", red_hat ? "/etc/sysconfig/vz-scripts" : "/etc/vz/conf");
 	config->lock_dir = root_of(conf, "LOCKDIR", "/vz/lock");
 	config->dump_dir = root_of(conf, "DUMPDIR", "/vz/dump");
+	config->criu = conf_get(conf, "CRIU");
 	find_companions(config);
 	return 0;
 }

@@ -15,6 +15,7 @@ struct host_config {
 	char *ve_confdir; /* VE_CONFDIR	/etc/vz/conf (Red Hat: /etc/sysconfig/vz-scripts) */
 	char *lock_dir; /* LOCKDIR	/vz/lock */
 	char *dump_dir; /* DUMPDIR	/vz/dump */
+	const char *criu; /* CRIU	NULL: what is in the usual folders */
 	char *bin_dir; /* where vzctl is: that of the running program */
 	char *libexec_dir; /* where vzinit is: beside the running program */
 	char *data_dir; /* where the shipped templates/ folder is: beside the running program */

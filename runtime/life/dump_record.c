@@ -30,7 +30,7 @@ int dump_take_ids(const struct host_config *host, unsigned ctid, unsigned base,
 
 char *dump_program(const struct host_config *host, struct error *err)
 {
-	return criu_find(conf_get(&host->conf, "CRIU"), err);
+	return criu_find(host->criu, err);
 }
 
 int dump_describe(const struct dump *dump, struct error *err)
