@@ -40,6 +40,12 @@ bool ve_dump_exists(const struct host_config *host, unsigned ctid)
 	return access(path, F_OK) == 0;
 }
 
+bool ve_dump_is_begun(const struct host_config *host, unsigned ctid)
+{
+	autofree char *path = ve_dump_path(host, ctid), *begun = xasprintf("%s.new", path);
+	return access(begun, F_OK) == 0;
+}
+
 int ve_dump_remove(const struct host_config *host, unsigned ctid, struct error *err)
 {
 	autofree char *path = ve_dump_path(host, ctid), *begun = xasprintf("%s.new", path),

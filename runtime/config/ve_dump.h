@@ -15,6 +15,9 @@ char *ve_dump_arriving(const struct host_config *host, unsigned ctid);
 int ve_dump_remove_arriving(const struct host_config *host, unsigned ctid, struct error *err);
 int ve_dump_arrive(const struct host_config *host, unsigned ctid, struct error *err);
 
+/* One that was begun, and is not complete. */
+bool ve_dump_is_begun(const struct host_config *host, unsigned ctid);
+
 bool ve_dump_exists(const struct host_config *host, unsigned ctid);
 
 /* Also what a command that was killed has left beside it, but for what arrives. One that is not there is success. */

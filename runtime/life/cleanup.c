@@ -25,6 +25,7 @@
 #include "runtime/life/frozen.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/neighbours.h"
+#include "runtime/life/network.h"
 #include "runtime/life/rates.h"
 #include "runtime/net/link.h"
 
@@ -196,6 +197,19 @@ static int undo(const struct host_config *host, unsigned ctid, struct report *re
 	}
 }
 
+/* The VE goes on: what of it is on disk is not true any more. */
+static int forget_dump(const struct host_config *host, unsigned ctid, struct ve_state *state,
+		       struct error *err)
+{
+	AUTO(ve_config_release) struct ve_config config = VE_CONFIG_INIT;
+	bool cut_off = ve_dump_is_begun(host, ctid) || ve_dump_exists(host, ctid);
+	if (cut_off && (ve_config_load(host, ctid, &config, err) < 0 ||
+			network_up(host, &config, state, err) < 0 ||
+			ve_state_save(host, ctid, state, err) < 0))
+		return -1;
+	return ve_dump_remove(host, ctid, err);
+}
+
 /* A dump that was cut off after it was written and before the VE was ended: the VE goes on, so what was written is no longer true. */
 static int reconcile_dump(const struct host_config *host, unsigned ctid, struct report *report,
 			  struct ve_state *state, struct error *err)
@@ -203,8 +217,7 @@ static int reconcile_dump(const struct host_config *host, unsigned ctid, struct 
 	bool dumped = ve_dump_exists(host, ctid);
 	if (state->phase == VE_DUMPED && ve_process_alive(state, &state->init)) {
 		state->phase = VE_RUNNING;
-		return ve_state_save(host, ctid, state, err) < 0 ? -1
-								 : ve_dump_remove(host, ctid, err);
+		return forget_dump(host, ctid, state, err);
 	}
 	if (state->phase == VE_STOPPED && dumped) /* somebody has emptied LOCKDIR */
 		state->phase = VE_DUMPED;
@@ -234,8 +247,7 @@ int cleanup_reconcile(const struct host_config *host, unsigned ctid, struct repo
 	if (ran && ve_process_alive(state, &state->init)) {
 		/* A stop that was interrupted can be asked for again. */
 		state->phase = VE_RUNNING;
-		if (ve_dump_remove(host, ctid, err) <
-		    0) /* of a resume that was interrupted after it had succeeded */
+		if (forget_dump(host, ctid, state, err) < 0)
 			return -1;
 		return state->frozen ? frozen_end(host, ctid, state, err) : 0;
 	}

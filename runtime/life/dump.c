@@ -29,8 +29,6 @@
 #include "runtime/life/relaunch.h"
 #include "runtime/life/running.h"
 #include "runtime/net/filter.h"
-#include "runtime/net/link.h"
-#include "runtime/net/netlink.h"
 
 enum { CRIU_SKIPS_LOCK_MAJOR = 3, CRIU_SKIPS_LOCK_MINOR = 18 };
 
@@ -208,18 +206,6 @@ static int open_folder(struct dumping *dumping, struct error *err)
 	return dumping->dump.images < 0 ? -1 : 0;
 }
 
-/* What comes while nobody listens would be refused, and end connections. */
-static int set_device(const struct ve_state *state, bool up, struct error *err)
-{
-	if (!state->device)
-		return 0;
-	autoclose int socket = netlink_open(err);
-	if (socket < 0)
-		return -1;
-	return up ? link_up(socket, state->device, false, err)
-		  : link_down(socket, state->device, err);
-}
-
 /* In a process of its own. */
 static int check_filter(const void *data, struct error *err)
 {
@@ -255,7 +241,8 @@ static int dump(struct dumping *dumping, const char *program, struct error *err)
 	unsigned as = 0;
 	if (apart_do(check_filter, state, err) < 0 || whom_to_be(state, &as, err) < 0 ||
 	    dump_ask_locks(program, &locks, err) < 0 || open_folder(dumping, err) < 0 ||
-	    describe(dumping, &external, err) < 0 || serve(program, as, &served, err) < 0)
+	    describe(dumping, &external, err) < 0 || network_down(state, err) < 0 ||
+	    serve(program, as, &served, err) < 0)
 		return -1;
 	const struct criu_request request = {
 		.images = dumping->dump.images,
@@ -269,39 +256,43 @@ static int dump(struct dumping *dumping, const char *program, struct error *err)
 	return criu_ask(served.socket, &request, err);
 }
 
-/* It goes on; its device as it was. */
-static int give_up(struct dumping *dumping)
+/* It goes on. */
+static void give_up(struct dumping *dumping)
 {
 	const struct life *life = dumping->life;
-	struct ve_state *state = &dumping->held->state;
-	ve_dump_remove(life->host, life->ctid, NULL);
-	if (state->phase == VE_DUMPED) {
-		state->phase = VE_RUNNING;
-		ve_state_save(life->host, life->ctid, state, NULL);
-	}
+	struct held *held = dumping->held;
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	if (network_attach(life->host, &dumping->held->config, state, NULL, &why) < 0)
+	held->state.phase = VE_RUNNING;
+	if (network_up(life->host, &held->config, &held->state, &why) < 0 ||
+	    ve_state_save(life->host, life->ctid, &held->state, &why) < 0 ||
+	    ve_dump_remove(life->host, life->ctid, &why) < 0)
 		report_warning(life->report, NULL, "VE %u: %s", life->ctid, why.message);
-	return -1;
+}
+
+/* Whatever CRIU has said then, if it is on disk and its processes are no more, that is where it is. */
+static bool is_on_disk(const struct held *held)
+{
+	return held->state.phase == VE_DUMPED && !ve_process_alive(&held->state, &held->state.init);
 }
 
 int dump_held(const struct life *life, struct held *held, struct error *err)
 {
-	if (check(life, held, err) < 0)
-		return -1;
+	AUTO(error_clear) struct error why = ERROR_INIT;
 	struct dumping dumping = { life, held, -1, DUMP_INIT, NULL, NULL };
-	autofree char *program = dump_program(life->host, err);
-	if (!program)
+	autofree char *program = NULL;
+	if (check(life, held, err) < 0 || !(program = dump_program(life->host, err)))
 		return -1;
 	report_phase(life->report, "writing the VE's processes", REPORT_ITEMS, 0, 100);
-	int result = set_device(&held->state, false, err) == 0 ? dump(&dumping, program, err) : -1;
+	int result = dump(&dumping, program, &why);
 	report_phase_end(life->report);
-	if (result < 0 && set_device(&held->state, true, NULL) == 0)
-		give_up(&dumping);
+	if (result == 0 || is_on_disk(held)) {
+		dumping_release(&dumping);
+		return cleanup_stopped(life->host, life->ctid, life->report, &held->state, err);
+	}
+	give_up(&dumping);
 	dumping_release(&dumping);
-	return result < 0
-		       ? -1
-		       : cleanup_stopped(life->host, life->ctid, life->report, &held->state, err);
+	error_move(err, &why);
+	return -1;
 }
 
 int life_dump(const struct life *life, struct error *err)

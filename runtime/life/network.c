@@ -9,6 +9,8 @@
 #include "runtime/guest/guest.h"
 #include "runtime/life/neighbours.h"
 #include "runtime/namespace.h"
+#include "runtime/net/link.h"
+#include "runtime/net/netlink.h"
 #include "runtime/net/venet.h"
 
 enum { NAME_TRIES = 10 };
@@ -103,6 +105,26 @@ int network_attach(const struct host_config *host, const struct ve_config *confi
 		return -1;
 	warn_forwarding(config, report);
 	return neighbours_attach(host, config, state, report, err);
+}
+
+int network_down(const struct ve_state *state, struct error *err)
+{
+	autoclose int socket = state->device ? netlink_open(err) : -1;
+	if (!state->device)
+		return 0;
+	return socket < 0 ? -1 : link_down(socket, state->device, err);
+}
+
+/* Its routes are gone, too. */
+int network_up(const struct host_config *host, const struct ve_config *config,
+	       struct ve_state *state, struct error *err)
+{
+	autoclose int socket = state->device ? netlink_open(err) : -1;
+	if (!state->device)
+		return 0;
+	if (socket < 0 || link_up(socket, state->device, false, err) < 0)
+		return -1;
+	return network_attach(host, config, state, NULL, err);
 }
 
 int network_configure_inside(const struct ve_config *config, struct error *err)

@@ -12,6 +12,12 @@
 int network_attach(const struct host_config *host, const struct ve_config *config,
 		   struct ve_state *state, struct report *report, struct error *err);
 
+/* While a VE is written to disk its device is down: what came for sockets that are not there would be refused, and end connections. Nothing is
+ * done for one without a device. */
+int network_down(const struct ve_state *state, struct error *err);
+int network_up(const struct host_config *host, const struct ve_config *config,
+	       struct ve_state *state, struct error *err);
+
 /* A descriptor of the network namespace of a VE whose init is there. */
 int network_namespace(const struct ve_state *state, struct error *err);
 int network_namespace_of(const struct ve_process *init, struct error *err);
