@@ -46,6 +46,12 @@ bool ve_dump_is_begun(const struct host_config *host, unsigned ctid)
 	return access(begun, F_OK) == 0;
 }
 
+void ve_dump_end(const struct host_config *host, unsigned ctid)
+{
+	autofree char *path = ve_dump_path(host, ctid), *ended = xasprintf("%s.old", path);
+	rename(path, ended);
+}
+
 int ve_dump_remove(const struct host_config *host, unsigned ctid, struct error *err)
 {
 	autofree char *path = ve_dump_path(host, ctid), *begun = xasprintf("%s.new", path),

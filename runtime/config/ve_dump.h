@@ -20,5 +20,8 @@ bool ve_dump_is_begun(const struct host_config *host, unsigned ctid);
 
 bool ve_dump_exists(const struct host_config *host, unsigned ctid);
 
+/* It is one no longer, at once; what is left of it is for ve_dump_remove(). */
+void ve_dump_end(const struct host_config *host, unsigned ctid);
+
 /* Also what a command that was killed has left beside it, but for what arrives. One that is not there is success. */
 int ve_dump_remove(const struct host_config *host, unsigned ctid, struct error *err);

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/strbuf.h"
+#include "runtime/config/ve_dump.h"
 #include "runtime/criu/criu.h"
 #include "runtime/device.h"
 #include "runtime/life/monitor.h"
@@ -256,6 +257,10 @@ static void monitor_main(struct restart *restart)
 	    wire_receive(restart->report[1], &init, sizeof(init), NULL, NULL) != sizeof(init))
 		_exit(1);
 	TEMP_FAILURE_RETRY(waitpid(child, NULL, 0));
+	/* Should vzctl not come to it: a VE that goes on changes its files, and its processes must not be made from that once more. */
+	int pidfd = ve_process_open(&init);
+	if (pidfd >= 0)
+		ve_dump_end(launch->host, launch->config->ctid);
 	monitor_execute(launch->host, launch->config->ctid, &init, restart->console[0]);
 	_exit(1);
 }
