@@ -289,7 +289,9 @@ static void monitor_main(struct start *start)
 	close(start->pairs.control[1]);
 	close(start->pairs.console[1]);
 	struct ve_process init = ve_process_of(said.pid);
-	monitor_execute(launch->host, launch->config->ctid, &init, start->pairs.console[0]);
+	/* Our child: the number is its own, also when it has ended. */
+	monitor_execute(launch->host, launch->config->ctid, &init, pidfd_open(init.pid, 0),
+			start->pairs.console[0]);
 	_exit(1);
 }
 

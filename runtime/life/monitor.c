@@ -66,7 +66,7 @@ pid_t monitor_fork(void)
 }
 
 void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,
-		     int console)
+		     int pidfd, int console)
 {
 	char ctid_text[16], pid_text[16], fds[GIVEN][16];
 	autofree char *program = xasprintf("%s/vzmonitor", host->libexec_dir);
@@ -74,6 +74,7 @@ void monitor_execute(const struct host_config *host, unsigned ctid, const struct
 	snprintf(ctid_text, sizeof(ctid_text), "%u", ctid);
 	snprintf(pid_text, sizeof(pid_text), "%d", init->pid);
 	int log = open_log(host, ctid), listener = console_listen(host, ctid);
+	int namespace = network_namespace_of(init, NULL);
 	for (int i = 0; i < GIVEN; i++)
 		snprintf(fds[i], sizeof(fds[i]), "%d",
 			 PIDFD + i == LISTENER && listener < 0 ? -1 : PIDFD + i);
@@ -82,12 +83,13 @@ void monitor_execute(const struct host_config *host, unsigned ctid, const struct
 			       "--conf",    host->conf.path, NULL };
 	if (!host->conf.path)
 		argv[10] = NULL;
-	autofree char *netns = xasprintf(MONITOR_NETNS "=%d", NETNS);
+	/* An init that has ended already has none. */
+	autofree char *netns = xasprintf(MONITOR_NETNS "=%d", namespace < 0 ? -1 : NETNS);
 	char *const env[] = { (char[]){ "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" },
 			      netns, NULL };
 	if (chdir("/") == 0 &&
-	    arrange(ve_process_open(init), console, log, listener < 0 ? log : listener,
-		    network_namespace_of(init, NULL)) == 0)
+	    arrange(pidfd, console, log, listener < 0 ? log : listener,
+		    namespace < 0 ? log : namespace) == 0)
 		execve(program, (char *const *)argv, env);
 }
 
@@ -117,7 +119,8 @@ static pid_t start_another(const struct host_config *host, unsigned ctid,
 	interrupt_reset_child();
 	setsid();
 	cgroup_shared_join_v1(MONITOR_GROUP);
-	monitor_execute(host, ctid, &running->state.init, console);
+	monitor_execute(host, ctid, &running->state.init, ve_process_open(&running->state.init),
+			console);
 	_exit(1);
 }
 

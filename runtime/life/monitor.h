@@ -17,10 +17,10 @@
 /* fork(2) of a process in the group that monitors are in. */
 pid_t monitor_fork(void);
 
-/* Becomes the monitor of init. `console` is a socket on which the master of its console arrives. Returns only on
- * failure. */
+/* Becomes the monitor of init, of which `pidfd` is; it may have ended already. `console` is a socket on which the
+ * master of its console arrives. Returns only on failure. */
 void monitor_execute(const struct host_config *host, unsigned ctid, const struct ve_process *init,
-		     int console);
+		     int pidfd, int console);
 
 struct running;
 

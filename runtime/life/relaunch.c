@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -258,10 +259,11 @@ static void monitor_main(struct restart *restart)
 		_exit(1);
 	TEMP_FAILURE_RETRY(waitpid(child, NULL, 0));
 	/* Should vzctl not come to it: a VE that goes on changes its files, and its processes must not be made from that once more. */
-	int pidfd = ve_process_open(&init);
+	/* Our child (rst_sibling): the number is its own, also when it has ended. */
+	int pidfd = pidfd_open(init.pid, 0);
 	if (pidfd >= 0)
 		ve_dump_end(launch->host, launch->config->ctid);
-	monitor_execute(launch->host, launch->config->ctid, &init, restart->console[0]);
+	monitor_execute(launch->host, launch->config->ctid, &init, pidfd, restart->console[0]);
 	_exit(1);
 }
 
