@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
 	&command_set,
 	&command_ubc,
 	&command_netstat,
+	&command_quota,
 	&command_enter,
 	&command_console,
 	&command_exec,

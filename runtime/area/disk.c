@@ -75,6 +75,8 @@ int disk_mount(const struct disk *disk, struct error *err)
 
 bool disk_can_hold(enum disk_kind kind, const struct disk_limits *limits)
 {
+	if (limits->users && kind != DISK_IMAGE)
+		return false;
 	switch (kind) {
 	case DISK_PROJECT:
 		return true;

@@ -19,8 +19,15 @@ static unsigned project_for(const struct disk_choice *choice)
 	return project;
 }
 
-static int cannot_hold(enum disk_kind kind, struct error *err)
+static int cannot_hold(enum disk_kind kind, const struct disk_limits *limits, struct error *err)
 {
+	if (limits->users && kind != DISK_IMAGE)
+		return error_set(err, ERROR_QUOTA,
+				 "users and groups in a VE are limited in an image alone");
+	if (limits->users && !limits->space.hard) {
+		error_set(err, ERROR_QUOTA, "an image needs a limit of its space");
+		return error_hint(err, "give --diskspace, too");
+	}
 	if (kind == DISK_QGROUP)
 		return error_set(err, ERROR_QUOTA, "btrfs does not limit inodes");
 	if (kind == DISK_IMAGE)
@@ -40,7 +47,7 @@ static int try(const struct disk_choice *choice, enum disk_kind kind, const char
 		.limits = choice->limits,
 	};
 	if (!disk_can_hold(kind, choice->limits))
-		return cannot_hold(kind, err);
+		return cannot_hold(kind, choice->limits, err);
 	int result = choice->from ? disk_copy(choice->from, choice->layout, false, &make, err)
 				  : disk_make(&make, ret, err);
 	if (result < 0)
@@ -60,9 +67,12 @@ int disk_choose(const struct disk_choice *choice, struct ve_disk *which, struct 
 	AUTO(strbuf_release) struct strbuf reasons = STRBUF_INIT;
 	autofree char *name = ve_disk_next(choice->before);
 	bool limited = disk_limited(choice->limits);
+	enum disk_kind wanted = limited ? choice->wanted : DISK_NONE;
+	if (wanted == DISK_AUTO && choice->limits->users)
+		wanted = DISK_IMAGE;
 	*which = VE_DISK_INIT;
-	if (!limited || choice->wanted != DISK_AUTO)
-		return try(choice, limited ? choice->wanted : DISK_NONE, name, which, ret, err);
+	if (wanted != DISK_AUTO)
+		return try(choice, wanted, name, which, ret, err);
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
 		AUTO(error_clear) struct error why = ERROR_INIT;
 		if (try(choice, order[i], name, which, ret, &why) == 0)

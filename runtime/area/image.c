@@ -191,6 +191,8 @@ static int format(int folder, const struct disk_limits *limits, struct error *er
 		journal,
 		"-E",
 		"nodiscard,lazy_itable_init=1,lazy_journal_init=1",
+		"-O",
+		limits->users ? "quota" : "^quota",
 		file,
 		NULL,
 	};
@@ -225,13 +227,34 @@ int image_make(int folder, const struct disk_limits *limits, struct error *err)
 	return format(folder, limits, err);
 }
 
+/* ext4(5): the feature "quota", of s_feature_ro_compat. */
+bool image_has_quotas(const struct image *image)
+{
+	enum { SUPERBLOCK = 1024, RO_COMPAT = 0x64, QUOTA = 0x100 };
+	uint32_t features;
+	return pread(image->file, &features, sizeof(features), SUPERBLOCK + RO_COMPAT) ==
+		       sizeof(features) &&
+	       le32toh(features) & QUOTA;
+}
+
 /* ---- mounting -------------------------------------------------------------------------------------------- */
 
 /* What had it mounted before may not be gone in all respects. */
-static int mount_patiently(const char *device, struct error *err)
+static int mount_patiently(const struct image *image, struct error *err)
 {
-	const char *const options[] = { "source",        device, "discard", NULL,
-					"noinit_itable", NULL,   NULL };
+	/* Without the last two, what users have is counted and not limited. */
+	const char *quotas = image_has_quotas(image) ? "usrquota" : NULL;
+	const char *const options[] = { "source",
+					image->loop.path,
+					"discard",
+					NULL,
+					"noinit_itable",
+					NULL,
+					quotas,
+					NULL,
+					quotas ? "grpquota" : NULL,
+					NULL,
+					NULL };
 	enum { TRIES = 100 };
 	int fd = -1;
 	for (unsigned i = 0; fd < 0 && i < TRIES; i++) {
@@ -247,14 +270,22 @@ static int mount_patiently(const char *device, struct error *err)
 
 int image_mount(const struct image *image, struct error *err)
 {
-	int fd = mount_patiently(image->loop.path, err);
+	int fd = mount_patiently(image, err);
 	if (fd >= 0)
 		return fd;
+	int number = errno;
 	autofree char *path = fd_path(image->file);
-	if (err)
+	/* EINVAL: it was built without; ESRCH: the module cannot be loaded. */
+	bool uncounted = (number == EINVAL || number == ESRCH) && image_has_quotas(image);
+	if (uncounted)
+		error_set(err, ERROR_DISK,
+			  "the kernel cannot count users and groups in an ext4: it has no "
+			  "CONFIG_QFMT_V2 (the module quota_v2)");
+	else if (err)
 		err->kind = ERROR_DISK;
 	error_wrap(err, "mounting %s", path);
-	return error_hint(err, "dmesg(1) says why; \"e2fsck -f %s\" examines it", path);
+	return uncounted ? -1
+			 : error_hint(err, "dmesg(1) says why; \"e2fsck -f %s\" examines it", path);
 }
 
 int image_open(int folder, struct image *ret, struct error *err)

@@ -27,6 +27,9 @@ int image_make(int folder, const struct disk_limits *limits, struct error *err);
 int image_open(int folder, struct image *ret, struct error *err);
 void image_release(struct image *image);
 
+/* Whether users and groups are counted in it, and can be limited (quota.h). */
+bool image_has_quotas(const struct image *image);
+
 /* Another mount of it, in no place. */
 int image_mount(const struct image *image, struct error *err);
 

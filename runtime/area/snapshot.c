@@ -21,9 +21,10 @@
 
 enum { UUID_LENGTH = 36 };
 
-const char *const snapshot_keys[] = { "VE_LAYOUT",      "VE_LAYER",   "VE_DISK_KIND",
-				      "VE_IDS_SHIFTED", "LOCAL_UID",  "LOCAL_GID",
-				      "DISKSPACE",      "DISKINODES", NULL };
+const char *const snapshot_keys[] = {
+	"VE_LAYOUT", "VE_LAYER",  "VE_DISK_KIND", "VE_IDS_SHIFTED", "LOCAL_UID",
+	"LOCAL_GID", "DISKSPACE", "DISKINODES",   "QUOTAUGIDLIMIT", NULL
+};
 
 /* ---- ids -------------------------------------------------------------------------------------------------- */
 

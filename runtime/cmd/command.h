@@ -60,7 +60,7 @@ struct command {
 
 extern const struct command command_create, command_destroy, command_delete, command_start,
 	command_stop, command_restart, command_status, command_mount, command_umount, command_set,
-	command_ubc, command_netstat, command_doctor, command_reap;
+	command_ubc, command_netstat, command_quota, command_doctor, command_reap;
 extern const struct command command_enter, command_exec, command_exec2, command_runscript,
 	command_cp, command_export, command_console;
 extern const struct command command_suspend, command_chkpnt, command_resume, command_restore;

@@ -5,7 +5,7 @@
 #include "runtime/net/address.h"
 
 static const char *ostemplate, *hostname, *name, *layout, *private_area, *root, *config;
-static const char *diskspace, *diskinodes;
+static const char *diskspace, *diskinodes, *quotaugidlimit;
 static struct strvec addresses, nameservers;
 static bool no_build, bundled_init;
 
@@ -20,6 +20,8 @@ static const struct option_row options[] = {
 	  "the disk space that it can fill" },
 	{ "diskinodes", 0, OPTION_STRING, &diskinodes, "SOFT:HARD",
 	  "how many files and folders it can have" },
+	{ "quotaugidlimit", 0, OPTION_STRING, &quotaugidlimit, "NUMBER",
+	  "if not 0, its users and groups are counted, and can be limited by \"set\"" },
 	{ "ipadd", 0, OPTION_LIST, &addresses, "ADDRESS", "an IP address; may be repeated" },
 	{ "nameserver", 0, OPTION_LIST, &nameservers, "ADDRESS",
 	  "a name server, or \"inherit\"; may be repeated" },
@@ -48,6 +50,7 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.layout = layout,
 		.diskspace = diskspace,
 		.diskinodes = diskinodes,
+		.quotaugidlimit = quotaugidlimit,
 		.addresses = &addresses,
 		.nameservers = &nameservers,
 		.build = !no_build,
@@ -61,7 +64,9 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 	}
 	struct disk_limits limits;
 	if (disk_space_parse("--diskspace", diskspace, &limits.space, err) < 0 ||
-	    disk_inodes_parse("--diskinodes", diskinodes, &limits.inodes, err) < 0)
+	    disk_inodes_parse("--diskinodes", diskinodes, &limits.inodes, err) < 0 ||
+	    (quotaugidlimit &&
+	     quotaugidlimit_parse("--quotaugidlimit", quotaugidlimit, &limits.users, err) < 0))
 		return -1;
 	if (life_create(&life, &create, err) < 0)
 		return -1;

@@ -10,8 +10,9 @@
 #include "runtime/config/parameter.h"
 #include "runtime/life/life.h"
 
-static struct strvec ip_add, ip_del, nameservers, searchdomains, netif_add, netif_del, ifname;
-static const char *hostname, *name, *sample, *userpasswd, *diskspace, *diskinodes;
+static struct strvec ip_add, ip_del, nameservers, searchdomains, netif_add, netif_del, ifname,
+	quotas[QUOTA_KINDS];
+static const char *hostname, *name, *sample, *userpasswd, *diskspace, *diskinodes, *quotaugidlimit;
 static bool save, reset_ub;
 
 /* What is said in CTID.conf as it is; all but the last mean nothing to a VE that runs. */
@@ -81,6 +82,12 @@ static const struct option_row own_options[] = {
 	  "the disk space that it can fill" },
 	{ "diskinodes", 0, OPTION_STRING, &diskinodes, "SOFT:HARD",
 	  "how many files and folders it can have" },
+	{ "quotaugidlimit", 0, OPTION_STRING, &quotaugidlimit, "NUMBER",
+	  "if not 0, its users and groups are counted, and can be limited …" },
+	{ "userquota", 0, OPTION_LIST, &quotas[QUOTA_USER], "LIMITS",
+	  "… by USER[,diskspace=SOFT:HARD][,diskinodes=SOFT:HARD]; may be repeated" },
+	{ "groupquota", 0, OPTION_LIST, &quotas[QUOTA_GROUP], "LIMITS",
+	  "… and GROUP[,diskspace=SOFT:HARD][,diskinodes=SOFT:HARD]" },
 	{ "reset_ub", 0, OPTION_FLAG, &reset_ub, NULL,
 	  "set its resources to what its configuration says" },
 	{ "save", 0, OPTION_FLAG, &save, NULL, "keep this in its configuration" },
@@ -103,6 +110,11 @@ static const struct strvec *split(const struct strvec *given, struct strvec *wor
 	for (size_t i = 0; i < given->count; i++)
 		strvec_split(words, given->items[i]);
 	return given->count ? words : NULL;
+}
+
+static const struct strvec *given(const struct strvec *list)
+{
+	return list->count ? list : NULL;
 }
 
 static int take_kept(struct conf *ret, struct error *err)
@@ -188,8 +200,8 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 	const struct life_set set = {
 		.ip_add = split(&ip_add, &add),
 		.ip_del = split(&ip_del, &del),
-		.netif_add = netif_add.count ? &netif_add : NULL,
-		.netif_del = netif_del.count ? &netif_del : NULL,
+		.netif_add = given(&netif_add),
+		.netif_del = given(&netif_del),
 		.ifname = ifname.count ? ifname.items[0] : NULL,
 		.netif_settings = &interface,
 		.nameservers = split(&nameservers, &servers),
@@ -198,6 +210,8 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 		.name = name,
 		.diskspace = diskspace,
 		.diskinodes = diskinodes,
+		.quotaugidlimit = quotaugidlimit,
+		.quotas = { given(&quotas[QUOTA_USER]), given(&quotas[QUOTA_GROUP]) },
 		.sample = sample,
 		.kept = &settings,
 		.resources = &resources,
@@ -206,8 +220,9 @@ static int run(struct vzctl *vzctl, unsigned ctid, const struct strvec *operands
 	};
 	bool settings_given = set.ip_add || set.ip_del || set.netif_add || set.netif_del ||
 			      interface.count || set.nameservers || set.searchdomains || hostname ||
-			      name || diskspace || diskinodes || sample || settings.count ||
-			      resources.count || reset_ub;
+			      name || diskspace || diskinodes || quotaugidlimit ||
+			      set.quotas[QUOTA_USER] || set.quotas[QUOTA_GROUP] || sample ||
+			      settings.count || resources.count || reset_ub;
 	if (!settings_given && !userpasswd) {
 		error_set(err, ERROR_USAGE, "nothing to set is given");
 		return error_hint(err, "\"vzctl set --help\" shows what there is");

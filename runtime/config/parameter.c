@@ -16,6 +16,7 @@
 #include "runtime/config/resource.h"
 #include "runtime/config/ve_config.h"
 #include "runtime/config/ve_disk.h"
+#include "runtime/config/ve_quota.h"
 #include "runtime/net/address.h"
 #include "runtime/net/netif.h"
 #include "runtime/net/rate.h"
@@ -257,6 +258,13 @@ static bool is_disk_kind(const struct parameter *parameter, const char *value)
 	return disk_kind_parse(value, &kind, NULL) == 0 && kind != DISK_AUTO;
 }
 
+static bool are_quotas(const struct parameter *parameter, const char *value)
+{
+	AUTO(quotas_release) struct quotas quotas = QUOTAS_INIT;
+	(void)parameter;
+	return quotas_parse(value, &quotas, NULL) == 0;
+}
+
 /* ---- the rows ----------------------------------------------------------------------------------- */
 
 #define YES_NO is_yes_no, "yes or no"
@@ -299,6 +307,9 @@ static const struct parameter parameters[] = {
 
 	{ "DISKSPACE", is_space, DISK_SPACE_FORM, .unit = BLOCK },
 	{ "DISKINODES", are_inodes, DISK_INODES_FORM, .unit = 1 },
+	{ "QUOTAUGIDLIMIT", is_number, .most = UINT_MAX },
+	{ "USERQUOTA", are_quotas, QUOTAS_FORM, .own = true },
+	{ "GROUPQUOTA", are_quotas, QUOTAS_FORM, .own = true },
 	{ "QUOTATIME", is_number, .most = INT_MAX },
 };
 

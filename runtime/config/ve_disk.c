@@ -136,6 +136,25 @@ static const struct limit_form inodes_form = {
 	.said = "it is " DISK_INODES_FORM,
 };
 
+/* The kernel counts a user's space in kB. */
+static const struct limit_form user_space_form = {
+	.letters = "BKMGTP",
+	.unit = 1024,
+	.least = 1024,
+	.most = SPACE_MAX,
+	.said = "it is a number of kB, or one with B, K, M, G, T or P, from 1K to 16T; SOFT:HARD; "
+		"or unlimited",
+};
+
+static const struct limit_form user_inodes_form = {
+	.letters = "KMG",
+	.unit = 1,
+	.least = 1,
+	.most = INODES_MAX,
+	.said = "it is a number, or one with K, M or G, from 1 to 4294967295; SOFT:HARD; or "
+		"unlimited",
+};
+
 /* As OpenVZ's tools write it: also the largest number of 64 bits, as a word. */
 static bool is_unlimited(const char *text)
 {
@@ -207,14 +226,59 @@ int disk_inodes_parse(const char *what, const char *text, struct disk_limit *ret
 	return parse(&inodes_form, what, text, ret, err);
 }
 
+int disk_user_space_parse(const char *what, const char *text, struct disk_limit *ret,
+			  struct error *err)
+{
+	return parse(&user_space_form, what, text, ret, err);
+}
+
+int disk_user_inodes_parse(const char *what, const char *text, struct disk_limit *ret,
+			   struct error *err)
+{
+	return parse(&user_inodes_form, what, text, ret, err);
+}
+
+int quotaugidlimit_parse(const char *what, const char *text, bool *ret, struct error *err)
+{
+	size_t digits = strspn(text, "0123456789");
+	if (!digits || digits > 10 || text[digits] || strtoull(text, NULL, 10) > UINT32_MAX) {
+		error_set(err, ERROR_VALUE, "%s cannot be \"%s\"", what, text);
+		return error_hint(err, "it is " QUOTAUGIDLIMIT_FORM);
+	}
+	*ret = strtoull(text, NULL, 10) > 0;
+	return 0;
+}
+
+/* The VE's, or else vz.conf's; *text is NULL if there is none. */
+static const struct conf *find(const struct host_config *host, const struct ve_config *config,
+			       const char *key, const char **text)
+{
+	const struct conf *conf = conf_get(&config->conf, key) ? &config->conf : &host->conf;
+	*text = conf_get(conf, key);
+	if (*text && !**text)
+		*text = NULL;
+	return conf;
+}
+
+static int load_users(const struct host_config *host, const struct ve_config *config, bool *ret,
+		      struct error *err)
+{
+	static const char key[] = "QUOTAUGIDLIMIT";
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	const char *text;
+	const struct conf *conf = find(host, config, key, &text);
+	*ret = false;
+	if (!text || quotaugidlimit_parse(key, text, ret, &why) == 0)
+		return 0;
+	return mistake(conf, key, text, why.hint, err);
+}
+
 static int load(const struct host_config *host, const struct ve_config *config, const char *key,
 		const struct limit_form *form, struct disk_limit *ret, struct error *err)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	const struct conf *conf = conf_get(&config->conf, key) ? &config->conf : &host->conf;
-	const char *text = conf_get(conf, key);
-	if (text && !*text)
-		text = NULL;
+	const char *text;
+	const struct conf *conf = find(host, config, key, &text);
 	if (parse(form, key, text, ret, &why) == 0)
 		return 0;
 	return mistake(conf, key, text, why.hint, err);
@@ -227,6 +291,11 @@ int ve_disk_limits(const struct host_config *host, const struct ve_config *confi
 				  : load(host, config, "DISKSPACE", &space_form, &ret->space, err);
 	if (result < 0)
 		return -1;
-	return given->inodes ? disk_inodes_parse("--diskinodes", given->inodes, &ret->inodes, err)
-			     : load(host, config, "DISKINODES", &inodes_form, &ret->inodes, err);
+	result = given->inodes ? disk_inodes_parse("--diskinodes", given->inodes, &ret->inodes, err)
+			       : load(host, config, "DISKINODES", &inodes_form, &ret->inodes, err);
+	if (result < 0)
+		return -1;
+	return given->users
+		       ? quotaugidlimit_parse("--quotaugidlimit", given->users, &ret->users, err)
+		       : load_users(host, config, &ret->users, err);
 }

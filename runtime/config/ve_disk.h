@@ -1,6 +1,6 @@
 /*
  * How much of the host's disk a VE may fill, and by what that is held: DISKSPACE and DISKINODES, which have OpenVZ's form SOFT:HARD or
- * one number for both, and the keys that say where its files are.
+ * one number for both; QUOTAUGIDLIMIT; and the keys that say where its files are.
  */
 #pragma once
 
@@ -28,6 +28,7 @@ struct disk_limit {
 struct disk_limits {
 	struct disk_limit space; /* bytes */
 	struct disk_limit inodes;
+	bool users; /* and those of users and groups in it can be limited (ve_quota.h) */
 };
 
 /* Where the files are. */
@@ -65,14 +66,25 @@ int disk_space_parse(const char *what, const char *text, struct disk_limit *ret,
 int disk_inodes_parse(const char *what, const char *text, struct disk_limit *ret,
 		      struct error *err);
 
-/* DISKSPACE and DISKINODES of the VE, or else of vz.conf; what is given here, unless NULL, in their place. ERROR_PARSE, ERROR_VALUE. */
+/* The same of a user in a VE, who can have less. */
+int disk_user_space_parse(const char *what, const char *text, struct disk_limit *ret,
+			  struct error *err);
+int disk_user_inodes_parse(const char *what, const char *text, struct disk_limit *ret,
+			   struct error *err);
+
+/* As in OpenVZ, how many users and groups are counted; here all of them are if it is not 0. ERROR_VALUE. */
+#define QUOTAUGIDLIMIT_FORM "a number from 0 to 4294967295; 0: no quotas of users and groups"
+int quotaugidlimit_parse(const char *what, const char *text, bool *ret, struct error *err);
+
+/* DISKSPACE, DISKINODES and QUOTAUGIDLIMIT of the VE, or else of vz.conf; what is given here, unless NULL, in their place. ERROR_PARSE,
+ * ERROR_VALUE. */
 struct disk_given {
-	const char *space, *inodes; /* of --diskspace, --diskinodes */
+	const char *space, *inodes, *users; /* of --diskspace, --diskinodes, --quotaugidlimit */
 };
 
 int ve_disk_limits(const struct host_config *host, const struct ve_config *config,
 		   const struct disk_given *given, struct disk_limits *ret, struct error *err);
 static inline bool disk_limited(const struct disk_limits *limits)
 {
-	return limits->space.hard || limits->inodes.hard;
+	return limits->space.hard || limits->inodes.hard || limits->users;
 }

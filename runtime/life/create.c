@@ -134,12 +134,13 @@ static int read_sample(struct making *making, struct error *err)
 static int find_limits(struct making *making, struct error *err)
 {
 	const struct life_create *create = making->create;
-	const struct disk_given given = { create->diskspace, create->diskinodes };
+	const struct disk_given given = { create->diskspace, create->diskinodes,
+					  create->quotaugidlimit };
 	AUTO(ve_config_release) struct ve_config sample = VE_CONFIG_INIT;
 	if (conf_parse(&sample.conf, making->sample ?: "", making->sample_text.text,
 		       making->sample_text.length, err) < 0)
 		return -1;
-	making->limits_asked = create->diskspace || create->diskinodes;
+	making->limits_asked = create->diskspace || create->diskinodes || create->quotaugidlimit;
 	return ve_disk_limits(making->life->host, &sample, &given, &making->limits, err);
 }
 
@@ -242,6 +243,29 @@ static int make_dir(struct making *making, struct error *err)
 	return making->dir < 0 ? error_errno(err, errno, "opening %s", path) : 0;
 }
 
+static bool is_final(const struct error *err)
+{
+	return err->kind == ERROR_NO_SPACE || err->kind == ERROR_INTERRUPTED;
+}
+
+/* What a sample says of users and groups is the least. */
+static int choose_disk(struct making *making, const struct disk_choice *choice, struct error *err)
+{
+	AUTO(error_clear) struct error why = ERROR_INIT;
+	if (disk_choose(choice, &making->which, &making->disk, &why) == 0)
+		return 0;
+	if (!making->limits.users || making->create->quotaugidlimit || is_final(&why)) {
+		error_move(err, &why);
+		return -1;
+	}
+	report_warning(making->life->report, "QUOTAUGIDLIMIT",
+		       "users and groups of the VE are not counted: %s", why.message);
+	making->limits.users = false;
+	return disk_limited(choice->limits)
+		       ? disk_choose(choice, &making->which, &making->disk, err)
+		       : disk_open(making->dir, &making->which, true, &making->disk, err);
+}
+
 /* Limits that nobody asked for in person, and that cannot be held here, are no reason to have no VE. */
 static int make_disk(struct making *making, struct error *err)
 {
@@ -257,10 +281,9 @@ static int make_disk(struct making *making, struct error *err)
 		.limits = &making->limits,
 	};
 	if (disk_limited(&making->limits) && (making->limits_asked || wanted != DISK_NONE)) {
-		if (disk_choose(&choice, &making->which, &making->disk, &why) == 0)
+		if (choose_disk(making, &choice, &why) == 0)
 			return 0;
-		if (making->limits_asked || why.kind == ERROR_NO_SPACE ||
-		    why.kind == ERROR_INTERRUPTED) {
+		if (making->limits_asked || is_final(&why)) {
 			error_move(err, &why);
 			return -1;
 		}
@@ -405,6 +428,7 @@ static int write_config(const struct making *making, struct error *err)
 		{ "VE_DISK_PROJECT", project },
 		{ "DISKSPACE", create->diskspace },
 		{ "DISKINODES", create->diskinodes },
+		{ "QUOTAUGIDLIMIT", create->quotaugidlimit },
 		{ "NAME", create->name },
 		{ "HOSTNAME", create->hostname },
 		{ "IP_ADDRESS", *addresses ? addresses : NULL },

@@ -3,12 +3,13 @@
 
 #include "base/cleanup.h"
 #include "runtime/life/life.h"
+#include "runtime/life/quota.h"
 
 /* What is to be, and what there is. */
 struct setting {
 	const struct life *life;
 	const struct life_set *set;
-	const char *space, *inodes; /* as CTID.conf will have them; NULL: they stay */
+	const char *space, *inodes, *users; /* as CTID.conf will have them; NULL: they stay */
 	struct held *held; /* its config: changed so */
 	struct disk_limits limits;
 	struct ve_disk which;
@@ -16,7 +17,8 @@ struct setting {
 
 static int look(struct setting *setting, struct error *err)
 {
-	const struct disk_given given = { setting->set->diskspace, setting->set->diskinodes };
+	const struct disk_given given = { setting->set->diskspace, setting->set->diskinodes,
+					  setting->set->quotaugidlimit };
 	struct ve_config *config = &setting->held->config;
 	if (ve_disk_limits(setting->life->host, config, &given, &setting->limits, err) < 0)
 		return -1;
@@ -25,7 +27,7 @@ static int look(struct setting *setting, struct error *err)
 
 static int rewrite(const struct setting *setting, struct error *err)
 {
-	struct conf_change changes[2];
+	struct conf_change changes[3];
 	size_t count = 0;
 	if (setting->held->state.phase == VE_RUNNING) {
 		error_set(err, ERROR_RESIZE,
@@ -40,6 +42,8 @@ static int rewrite(const struct setting *setting, struct error *err)
 		changes[count++] = (struct conf_change){ "DISKSPACE", setting->space };
 	if (setting->inodes)
 		changes[count++] = (struct conf_change){ "DISKINODES", setting->inodes };
+	if (setting->users)
+		changes[count++] = (struct conf_change){ "QUOTAUGIDLIMIT", setting->users };
 	const struct rewrite rewrite = {
 		.layout = setting->held->config.layout,
 		.limits = &setting->limits,
@@ -57,6 +61,8 @@ static int rewrite(const struct setting *setting, struct error *err)
 static int resize(const struct setting *setting, const struct disk *disk, struct error *err)
 {
 	const struct disk_limits *limits = &setting->limits;
+	if (limits->users != image_has_quotas(&disk->image))
+		return 1;
 	if (setting->inodes && limits->inodes.hard &&
 	    !image_has_inodes(&disk->image, limits->inodes.hard))
 		return 1;
@@ -115,15 +121,16 @@ int disk_set_held(const struct life *life, const struct life_set *set, const str
 		  struct held *held, struct error *err)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
-	bool asked = set->diskspace || set->diskinodes;
+	bool asked = set->diskspace || set->diskinodes || set->quotaugidlimit;
 	struct setting setting = {
 		.life = life,
 		.set = set,
 		.space = conf_get(changes, "DISKSPACE"),
 		.inodes = conf_get(changes, "DISKINODES"),
+		.users = conf_get(changes, "QUOTAUGIDLIMIT"),
 		.held = held,
 	};
-	if (!setting.space && !setting.inodes)
+	if (!setting.space && !setting.inodes && !setting.users)
 		return 0;
 	int result = set_disk(&setting, asked, &why);
 	ve_disk_release(&setting.which);
@@ -138,6 +145,20 @@ int disk_set_held(const struct life *life, const struct life_set *set, const str
 }
 
 /* ---- at the start ----------------------------------------------------------------------------------------- */
+
+/* A limit that CTID.conf has only by hand is no reason not to start it. */
+static int start_users(const struct life *life, const struct held *held,
+		       const struct disk_limits *limits, const struct disk *disk, struct error *err)
+{
+	if (limits->users && image_has_quotas(&disk->image))
+		return quota_apply(&held->config, disk, err);
+	if (limits->users)
+		report_warning(life->report, "QUOTAUGIDLIMIT",
+			       "users and groups of the VE %u are not counted: \"vzctl set "
+			       "--quotaugidlimit … --save\" of the stopped VE has that done",
+			       life->ctid);
+	return 0;
+}
 
 int disk_start_held(const struct life *life, const struct held *held,
 		    const struct private_area *area, struct error *err)
@@ -159,7 +180,7 @@ int disk_start_held(const struct life *life, const struct held *held,
 		if (image_compare_space(&disk->image, limits.space.hard) != 0)
 			say_not_held(life, "the VE's image has another size; \"vzctl set "
 					   "--diskspace … --save\" changes it");
-		return 0;
+		return start_users(life, held, &limits, disk, err);
 	}
 	if (!disk_can_hold(disk->kind, &limits))
 		say_not_held(life, "btrfs does not limit inodes");

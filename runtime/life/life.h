@@ -17,6 +17,7 @@
 #include "runtime/area/private.h"
 #include "runtime/area/snapshot.h"
 #include "runtime/config/ve_config.h"
+#include "runtime/config/ve_quota.h"
 #include "runtime/config/ve_state.h"
 #include "runtime/life/action.h"
 
@@ -37,7 +38,7 @@ struct life_create {
 	const char *ostemplate; /* NULL: DEF_OSTEMPLATE */
 	const char *hostname, *name, *private_area, *root, *config; /* NULL: not given */
 	const char *layout; /* NULL: VE_LAYOUT, or overlay and else simfs as the host can */
-	const char *diskspace, *diskinodes;
+	const char *diskspace, *diskinodes, *quotaugidlimit;
 	const struct strvec *addresses, *nameservers;
 	bool build; /* the template, if it has no cache */
 	bool bundled_init; /* for a template that has no init */
@@ -89,7 +90,8 @@ struct life_set {
 	const struct conf *netif_settings;
 	const struct strvec *nameservers, *searchdomains; /* instead of those before */
 	const char *hostname, *name;
-	const char *diskspace, *diskinodes;
+	const char *diskspace, *diskinodes, *quotaugidlimit;
+	const struct strvec *quotas[QUOTA_KINDS]; /* NAME or NUMBER,diskspace=…,diskinodes=… */
 	const char *sample; /* what this one says, but for what is given besides */
 	const struct conf *kept; /* other keys of CTID.conf; "" takes one away */
 	const struct conf *resources; /* by key, as in a configuration (config/resource.h) */
@@ -208,7 +210,7 @@ struct rewrite {
 int rewrite_held(const struct life *life, struct held *held, const struct rewrite *rewrite,
 		 struct error *err);
 
-/* "set --diskspace" and "--diskinodes", and what a sample says of them. `held` has the changed configuration. */
+/* "set --diskspace", "--diskinodes" and "--quotaugidlimit", and what a sample says of them. `held` has the changed configuration. */
 int disk_set_held(const struct life *life, const struct life_set *set, const struct conf *changes,
 		  struct held *held, struct error *err);
 

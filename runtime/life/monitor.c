@@ -87,9 +87,8 @@ void monitor_execute(const struct host_config *host, unsigned ctid, const struct
 	autofree char *netns = xasprintf(MONITOR_NETNS "=%d", namespace < 0 ? -1 : NETNS);
 	char *const env[] = { (char[]){ "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin" },
 			      netns, NULL };
-	if (chdir("/") == 0 &&
-	    arrange(pidfd, console, log, listener < 0 ? log : listener,
-		    namespace < 0 ? log : namespace) == 0)
+	if (chdir("/") == 0 && arrange(pidfd, console, log, listener < 0 ? log : listener,
+				       namespace < 0 ? log : namespace) == 0)
 		execve(program, (char *const *)argv, env);
 }
 

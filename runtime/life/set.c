@@ -16,6 +16,7 @@
 #include "runtime/life/limits.h"
 #include "runtime/life/monitor.h"
 #include "runtime/life/network.h"
+#include "runtime/life/quota.h"
 #include "runtime/life/rates.h"
 #include "runtime/life/running.h"
 
@@ -173,9 +174,10 @@ static void add_all(struct conf *changes, const struct conf *more)
 }
 
 /* All that is asked for, as lines of CTID.conf. */
-static int plan(const struct life *life, const struct life_set *set, struct ve_config *config,
+static int plan(const struct life *life, const struct life_set *set, struct held *held,
 		struct conf *changes, struct error *err)
 {
+	struct ve_config *config = &held->config;
 	if (set->sample && take_sample(life, set->sample, changes, err) < 0) {
 		err->kind = ERROR_SAMPLE;
 		return error_wrap(err, "applying the sample \"%s\"", set->sample);
@@ -193,6 +195,10 @@ static int plan(const struct life *life, const struct life_set *set, struct ve_c
 		conf_set(changes, "DISKSPACE", set->diskspace);
 	if (set->diskinodes)
 		conf_set(changes, "DISKINODES", set->diskinodes);
+	if (set->quotaugidlimit)
+		conf_set(changes, "QUOTAUGIDLIMIT", set->quotaugidlimit);
+	if (quota_plan(life, set, held, changes, err) < 0)
+		return -1;
 	add_all(changes, set->kept);
 	add_all(changes, set->resources);
 	return 0;
@@ -313,12 +319,17 @@ static void note_next_start(const struct life *life, bool running, const struct 
 			    life->ctid, merge);
 }
 
+static bool has_quotas(const struct life_set *set)
+{
+	return set->quotas[QUOTA_USER] || set->quotas[QUOTA_GROUP];
+}
+
 static int set_held(const struct life *life, const struct life_set *set, struct held *held,
 		    struct error *err)
 {
 	AUTO(conf_release) struct conf changes = CONF_INIT;
 	bool running = held->state.phase == VE_RUNNING;
-	if (plan(life, set, &held->config, &changes, err) < 0 ||
+	if (plan(life, set, held, &changes, err) < 0 ||
 	    ve_config_change(life->host, &held->config, &changes, err) < 0)
 		return -1;
 	if (!running && set->ip_add &&
@@ -331,11 +342,13 @@ static int set_held(const struct life *life, const struct life_set *set, struct 
 		return -1;
 	bool live = is_live(set, &changes);
 	if (disk_set_held(life, set, &changes, held, err) < 0 ||
+	    quota_set_held(life, held, &changes, err) < 0 ||
 	    (running && live && apply(life, set, &changes, held, err) < 0))
 		return -1;
 	limits_explain(life, set->resources);
 	if (!set->save) {
-		warn_unsaved(life, running, live || set->diskspace || set->diskinodes);
+		warn_unsaved(life, running,
+			     live || set->diskspace || set->diskinodes || has_quotas(set));
 		return 0;
 	}
 	if (save(life, &changes, err) < 0)
