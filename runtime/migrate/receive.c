@@ -263,11 +263,9 @@ static int set_limits(const struct life *life, struct error *err)
 	const struct life_set set = {
 		.diskspace = conf_get(&config.conf, "DISKSPACE"),
 		.diskinodes = conf_get(&config.conf, "DISKINODES"),
-		.quotaugidlimit = conf_get(&config.conf, "QUOTAUGIDLIMIT"),
 		.save = true,
 	};
-	return set.diskspace || set.diskinodes || set.quotaugidlimit ? life_set(life, &set, err)
-								     : 0;
+	return set.diskspace || set.diskinodes ? life_set(life, &set, err) : 0;
 }
 
 static json_t *finish(const struct life *life, const json_t *request, struct error *err)

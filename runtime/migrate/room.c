@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "runtime/config/ve_dump.h"
+#include "runtime/resource/usage.h"
 
 /* What files take. */
 struct size {
@@ -159,15 +160,31 @@ enum { PRIVATE, LAYERS, PROCESSES, PLACES };
 
 static const char *const place_names[PLACES] = { "private", "layers", "processes" };
 
+/* What CRIU writes of a process is its own pages, also those that are swapped out, and what is in its tmpfs. */
+static int64_t memory_of(const struct ve_state *state)
+{
+	static const enum resource_id parts[] = { RESOURCE_PRIVVMPAGES, RESOURCE_SHMPAGES,
+						  RESOURCE_SWAPPAGES };
+	struct usage usage[BEANCOUNTERS];
+	int64_t pages = 0;
+	usage_read(&state->groups, state->init.pid, usage);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		pages += usage[parts[i]].held > 0 ? usage[parts[i]].held : 0;
+	return pages * (int64_t)page_size();
+}
+
 /* Of each place, what is to be copied there. */
 static void measure(const struct host_config *host, const struct ve_config *config,
-		    const json_t *place, struct size sizes[PLACES])
+		    const struct ve_state *processes, const json_t *place,
+		    struct size sizes[PLACES])
 {
 	const char *digest;
 	json_t *folder;
 	autofree char *dump = ve_dump_path(host, config->ctid);
 	add_tree(config->private_area, &sizes[PRIVATE]);
 	add_tree(dump, &sizes[PROCESSES]);
+	if (processes)
+		sizes[PROCESSES].bytes += memory_of(processes);
 	json_object_foreach(json_object_get(place, "layers"), digest, folder)
 	{
 		autofree char *layer = xasprintf("%s/layer/%s", host->template_dir, digest);
@@ -176,14 +193,14 @@ static void measure(const struct host_config *host, const struct ve_config *conf
 }
 
 /* What goes to one file system is asked for at the first of its places. */
-int room_check(const struct host_config *host, const struct ve_config *config, const json_t *place,
-	       struct error *err)
+int room_check(const struct host_config *host, const struct ve_config *config,
+	       const struct ve_state *processes, const json_t *place, struct error *err)
 {
 	const json_t *room = json_object_get(place, "room"), *places[PLACES];
 	struct size sizes[PLACES] = { 0 };
 	if (!room)
 		return 0;
-	measure(host, config, place, sizes);
+	measure(host, config, processes, place, sizes);
 	for (int i = 0; i < PLACES; i++) {
 		int first = 0;
 		places[i] = json_object_get(room, place_names[i]);

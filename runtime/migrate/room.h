@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/host.h"
 #include "runtime/config/ve_config.h"
+#include "runtime/config/ve_state.h"
 
 /*
  * Of the host that the VE comes to, for where its files go, where those of `missing` go, an object of digests and folders, and where processes on disk go:
@@ -21,7 +22,8 @@ json_t *room_places(const struct host_config *host, const char *private_area, js
 
 /*
  * On the host that it leaves: `place` is what "begin" was answered with; an older vzmigrate there says nothing of room, and then nothing is compared. ERROR_COPY
- * says which file system is too small, and by how much. What is written while a VE runs, what the processes of one that runs take, and what takes more there, is found by rsync.
+ * says which file system is too small, and by how much. `processes` is the state of a VE that runs and whose processes go with it, or NULL: they will take
+ * about the memory that they have. What is written while a VE runs, and what takes more there, is found by rsync.
  */
-int room_check(const struct host_config *host, const struct ve_config *config, const json_t *place,
-	       struct error *err);
+int room_check(const struct host_config *host, const struct ve_config *config,
+	       const struct ve_state *processes, const json_t *place, struct error *err);

@@ -246,10 +246,11 @@ static int check_same(const struct sending *sending, const struct ve_config *bef
 		    : error_set(err, ERROR_CHANGED, "the VE was changed meanwhile: run it again");
 }
 
-static int move(struct sending *sending, const struct ve_config *config, bool running,
-		struct error *err)
+static int move(struct sending *sending, const struct ve_config *config,
+		const struct ve_state *state, bool running, struct error *err)
 {
-	if (room_check(sending->life->host, config, sending->place, err) < 0)
+	const struct ve_state *processes = running && sending->processes ? state : NULL;
+	if (room_check(sending->life->host, config, processes, sending->place, err) < 0)
 		return error_wrap(err, "%s", sending->request->remote.host);
 	if (copy_layers(sending, json_object_get(sending->place, "layers"), err) < 0 ||
 	    (running && copy_files(sending, config, true, err) < 0))
@@ -323,7 +324,7 @@ static int begin_and_move(struct sending *sending, struct error *err)
 			return -1;
 		return leave_for_good(sending, err);
 	}
-	if (move(sending, &config, running, err) == 0)
+	if (move(sending, &config, &state, running, err) == 0)
 		return 0;
 	give_up(sending, err);
 	return -1;
