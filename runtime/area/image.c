@@ -230,9 +230,18 @@ int image_make(int folder, const struct disk_limits *limits, struct error *err)
 /* ext4(5): the feature "quota", of s_feature_ro_compat. */
 bool image_has_quotas(const struct image *image)
 {
-	enum { SUPERBLOCK = 1024, RO_COMPAT = 0x64, QUOTA = 0x100 };
+	enum {
+		SUPERBLOCK = 1024,
+		MAGIC_AT = 0x38,
+		MAGIC = 0xef53,
+		RO_COMPAT = 0x64,
+		QUOTA = 0x100
+	};
+	uint16_t magic;
 	uint32_t features;
-	return pread(image->file, &features, sizeof(features), SUPERBLOCK + RO_COMPAT) ==
+	return pread(image->file, &magic, sizeof(magic), SUPERBLOCK + MAGIC_AT) == sizeof(magic) &&
+	       le16toh(magic) == MAGIC &&
+	       pread(image->file, &features, sizeof(features), SUPERBLOCK + RO_COMPAT) ==
 		       sizeof(features) &&
 	       le32toh(features) & QUOTA;
 }
@@ -284,8 +293,7 @@ int image_mount(const struct image *image, struct error *err)
 	else if (err)
 		err->kind = ERROR_DISK;
 	error_wrap(err, "mounting %s", path);
-	return uncounted ? -1
-			 : error_hint(err, "dmesg(1) says why; \"e2fsck -f %s\" examines it", path);
+	return error_hint(err, "dmesg(1) says why; \"e2fsck -f %s\" examines it", path);
 }
 
 int image_open(int folder, struct image *ret, struct error *err)

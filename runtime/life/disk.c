@@ -146,17 +146,16 @@ int disk_set_held(const struct life *life, const struct life_set *set, const str
 
 /* ---- at the start ----------------------------------------------------------------------------------------- */
 
-/* A limit that CTID.conf has only by hand is no reason not to start it. */
-static int start_users(const struct life *life, const struct held *held,
-		       const struct disk_limits *limits, const struct disk *disk, struct error *err)
+/* Not counted here is no reason not to start it: a sample may have wanted it. */
+static int start_users(const struct life *life, const struct held *held, const struct disk *disk,
+		       struct error *err)
 {
-	if (limits->users && image_has_quotas(&disk->image))
+	if (disk->kind == DISK_IMAGE && image_has_quotas(&disk->image))
 		return quota_apply(&held->config, disk, err);
-	if (limits->users)
-		report_warning(life->report, "QUOTAUGIDLIMIT",
-			       "users and groups of the VE %u are not counted: \"vzctl set "
-			       "--quotaugidlimit … --save\" of the stopped VE has that done",
-			       life->ctid);
+	report_warning(life->report, "QUOTAUGIDLIMIT",
+		       "users and groups of the VE %u are not counted: \"vzctl set "
+		       "--quotaugidlimit … --save\" of the stopped VE has that done",
+		       life->ctid);
 	return 0;
 }
 
@@ -168,8 +167,10 @@ int disk_start_held(const struct life *life, const struct held *held,
 	enum disk_kind wanted;
 	if (ve_disk_limits(life->host, &held->config, &(struct disk_given){ 0 }, &limits, err) <
 		    0 ||
-	    ve_disk_wanted(life->host, &wanted, err) < 0)
+	    ve_disk_wanted(life->host, &wanted, err) < 0 ||
+	    (limits.users && start_users(life, held, disk, err) < 0))
 		return -1;
+	limits.users = false;
 	if (disk->kind == DISK_NONE) {
 		if (disk_limited(&limits) && wanted != DISK_NONE)
 			say_not_held(life, "\"vzctl set --diskspace … --save\" of the stopped VE "
@@ -180,7 +181,7 @@ int disk_start_held(const struct life *life, const struct held *held,
 		if (image_compare_space(&disk->image, limits.space.hard) != 0)
 			say_not_held(life, "the VE's image has another size; \"vzctl set "
 					   "--diskspace … --save\" changes it");
-		return start_users(life, held, &limits, disk, err);
+		return 0;
 	}
 	if (!disk_can_hold(disk->kind, &limits))
 		say_not_held(life, "btrfs does not limit inodes");
