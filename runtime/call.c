@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -49,30 +48,16 @@ static void close_both(int ends[2])
 
 /* ---- inside ----------------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Everything but standard input, output and error, our pipes and what the caller wants to keep. */
+/* Our pipes, and what the caller wants to keep. */
 static int close_others(const struct call *call)
 {
-	size_t count = call->keep_count + 2;
-	autofree int *keep = xcalloc(count, sizeof(*keep));
-	for (size_t i = 0; i < call->keep_count; i++)
+	size_t count = call->keep_count;
+	autofree int *keep = xcalloc(count + 2, sizeof(*keep));
+	for (size_t i = 0; i < count; i++)
 		keep[i] = call->keep[i];
-	keep[count - 2] = call->channel[1];
-	keep[count - 1] = call->failure[1];
-	qsort(keep, count, sizeof(*keep), compare);
-	unsigned next = 3;
-	for (size_t i = 0; i < count; i++) {
-		if (keep[i] < (int)next)
-			continue;
-		if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
-			return -1;
-		next = (unsigned)keep[i] + 1;
-	}
-	return close_range(next, ~0U, 0);
+	keep[count] = call->channel[1];
+	keep[count + 1] = call->failure[1];
+	return entry_close_others(keep, count + 2);
 }
 
 static int restrict_self(const struct call *call, struct error *err)
@@ -93,14 +78,8 @@ static int restrict_self(const struct call *call, struct error *err)
 
 static int settle(const struct call *call, struct error *err)
 {
-	/* Whatever somebody in the VE has put there. */
-	autoclose int null = open("/dev/null", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	for (int fd = 0; fd < 3; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
-			return error_errno(err, errno, "opening /dev/null in the VE");
-	umask(022);
-	if (chdir("/") < 0)
-		return error_errno(err, errno, "changing to the VE's root");
+	if (entry_settle(err) < 0)
+		return -1;
 	if (restrict_self(call, err) < 0)
 		return -1;
 	if (close_others(call) < 0)

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -171,4 +173,36 @@ void entry_forget_caller(void)
 		reset_signal(number);
 	let_signals_through();
 	reset_oom_score();
+}
+
+int entry_settle(struct error *err)
+{
+	autoclose int null = open("/dev/null", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			return error_errno(err, errno, "opening /dev/null in the VE");
+	umask(022);
+	return chdir("/") < 0 ? error_errno(err, errno, "changing to the VE's root") : 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+int entry_close_others(const int *keep, size_t count)
+{
+	autofree int *sorted = xcalloc(count + 1, sizeof(*sorted));
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = keep[i];
+	qsort(sorted, count, sizeof(*sorted), compare);
+	unsigned next = 3;
+	for (size_t i = 0; i < count; i++) {
+		if (sorted[i] < (int)next)
+			continue;
+		if ((unsigned)sorted[i] > next && close_range(next, (unsigned)sorted[i] - 1, 0) < 0)
+			return -1;
+		next = (unsigned)sorted[i] + 1;
+	}
+	return close_range(next, ~0U, 0);
 }

@@ -43,3 +43,9 @@ int entry_signal(pid_t threshold, int number);
 /* In the process inside, before it executes something: signals are as in a new session, and who is protected from the host's
  * OOM killer protects nobody. */
 void entry_forget_caller(void);
+
+/* The same: standard input, output and error are the VE's /dev/null, whatever somebody has put there; umask 022; the folder is its root. */
+int entry_settle(struct error *err);
+
+/* The same: closes everything but 0 to 2 and these. -1 with errno set. */
+int entry_close_others(const int *keep, size_t count);

@@ -10,7 +10,57 @@
 #endif
 
 /* Names that libseccomp does not know, or an architecture does not have, are passed by. */
+
+/* In every VE. The user namespace keeps root of a VE from most of these already; here they fail the same on every
+ * kernel, and kernel code that has not been written with tenants in mind is not reached at all. */
 static const char *const refused[] = {
+	/* The kernel itself. */
+	"init_module",
+	"finit_module",
+	"delete_module",
+	"create_module",
+	"query_module",
+	"get_kernel_syms",
+	"kexec_load",
+	"kexec_file_load",
+	"swapon",
+	"swapoff",
+	"syslog",
+	"bpf",
+	"perf_event_open",
+	"lookup_dcookie",
+	"acct",
+	"quotactl",
+	"quotactl_fd",
+	"nfsservctl",
+	"iopl",
+	"ioperm",
+	"vm86",
+	"vm86old",
+	"uselib",
+	"_sysctl",
+	"sysfs",
+	/* Clocks of the host. */
+	"settimeofday",
+	"stime",
+	"clock_settime",
+	"clock_settime64",
+	/* Not divided by namespaces, or known for trouble. */
+	"add_key",
+	"request_key",
+	"keyctl",
+	"open_by_handle_at",
+	"userfaultfd",
+	"move_pages",
+	"migrate_pages",
+	/* Reads and writes of a ring pass by this filter. */
+	"io_uring_setup",
+	"io_uring_enter",
+	"io_uring_register",
+};
+
+/* And while a template is built. */
+static const char *const refused_building[] = {
 	/* The tree of mounts is ready when the first command runs; nodev and read-only mounts in it
 	 * are limits. New namespaces would give the capabilities for all this back. */
 	"mount",
@@ -26,108 +76,19 @@ static const char *const refused[] = {
 	"mount_setattr",
 	"setns",
 	"unshare",
-	"open_by_handle_at",
 	/* The kernel itself. */
-	"init_module",
-	"finit_module",
-	"delete_module",
-	"create_module",
-	"query_module",
-	"get_kernel_syms",
-	"kexec_load",
-	"kexec_file_load",
 	"reboot",
-	"swapon",
-	"swapoff",
-	"syslog",
-	"bpf",
-	"perf_event_open",
-	"lookup_dcookie",
-	"acct",
-	"quotactl",
-	"quotactl_fd",
-	"nfsservctl",
-	"iopl",
-	"ioperm",
-	"vm86",
-	"vm86old",
 	"modify_ldt",
-	"uselib",
-	"_sysctl",
-	"sysfs",
 	"vhangup",
-	/* Clocks of the host. */
-	"settimeofday",
-	"stime",
-	"clock_settime",
-	"clock_settime64",
-	/* Not divided by namespaces, or known for trouble. */
-	"add_key",
-	"request_key",
-	"keyctl",
-	"userfaultfd",
+	/* Known for trouble, or for looking into others. */
 	"ptrace",
 	"pidfd_getfd",
 	"process_vm_readv",
 	"process_vm_writev",
 	"kcmp",
-	"move_pages",
 	"mbind",
-	"migrate_pages",
 	"set_mempolicy",
 	"set_mempolicy_home_node",
-	/* Reads and writes of a ring pass by this filter. */
-	"io_uring_setup",
-	"io_uring_enter",
-	"io_uring_register",
-};
-
-/* The user namespace keeps root of a VE from most of these already; here they fail the same on every
- * kernel, and kernel code that has not been written with tenants in mind is not reached at all. */
-static const char *const refused_tenant[] = {
-	/* The kernel itself. */
-	"init_module",
-	"finit_module",
-	"delete_module",
-	"create_module",
-	"query_module",
-	"get_kernel_syms",
-	"kexec_load",
-	"kexec_file_load",
-	"swapon",
-	"swapoff",
-	"syslog",
-	"bpf",
-	"perf_event_open",
-	"lookup_dcookie",
-	"acct",
-	"quotactl",
-	"quotactl_fd",
-	"nfsservctl",
-	"iopl",
-	"ioperm",
-	"vm86",
-	"vm86old",
-	"uselib",
-	"_sysctl",
-	"sysfs",
-	/* Clocks of the host. */
-	"settimeofday",
-	"stime",
-	"clock_settime",
-	"clock_settime64",
-	/* Not divided by namespaces, or known for trouble. */
-	"add_key",
-	"request_key",
-	"keyctl",
-	"open_by_handle_at",
-	"userfaultfd",
-	"move_pages",
-	"migrate_pages",
-	/* Reads and writes of a ring pass by this filter. */
-	"io_uring_setup",
-	"io_uring_enter",
-	"io_uring_register",
 };
 
 /* What one syncfs() of the host makes up for when a template is done. O_SYNC is left alone. */
@@ -222,6 +183,8 @@ static int begin(scmp_filter_ctx filter)
 static int build(scmp_filter_ctx filter, bool no_sync)
 {
 	int result = add_all(filter, refused, COUNT(refused), EPERM);
+	if (result == 0)
+		result = add_all(filter, refused_building, COUNT(refused_building), EPERM);
 	if (result == 0 && no_sync)
 		result = add_all(filter, syncs, COUNT(syncs), 0);
 	if (result == 0)
@@ -264,7 +227,7 @@ int seccomp_filter_new_tenant(void **ret, struct error *err)
 		return error_set(err, ERROR_SYSTEM, "creating a system call filter failed");
 	int result = begin(filter);
 	if (result == 0)
-		result = add_all(filter, refused_tenant, COUNT(refused_tenant), EPERM);
+		result = add_all(filter, refused, COUNT(refused), EPERM);
 	if (result == 0)
 		result = add_ioctl(filter);
 	return finish(filter, result, ret, err);

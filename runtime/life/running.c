@@ -1,9 +1,7 @@
 #include "runtime/life/running.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,40 +78,22 @@ struct call {
 	int failure;
 };
 
-static int compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
 static int close_others(const struct call *call)
 {
-	size_t count = call->keep_count + 1;
-	autofree int *keep = xcalloc(count, sizeof(*keep));
-	for (size_t i = 0; i < call->keep_count; i++)
+	size_t count = call->keep_count;
+	autofree int *keep = xcalloc(count + 1, sizeof(*keep));
+	for (size_t i = 0; i < count; i++)
 		keep[i] = call->keep[i];
-	keep[count - 1] = call->failure;
-	qsort(keep, count, sizeof(*keep), compare);
-	unsigned next = 3;
-	for (size_t i = 0; i < count; i++) {
-		if (keep[i] < (int)next)
-			continue;
-		if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
-			return -1;
-		next = (unsigned)keep[i] + 1;
-	}
-	return close_range(next, ~0U, 0);
+	keep[count] = call->failure;
+	return entry_close_others(keep, count + 1);
 }
 
 static int settle(const struct call *call, struct error *err)
 {
-	/* Of the VE; whoever replaced it by something else reads or writes our nothing. */
-	autoclose int null = open("/dev/null", O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	for (int fd = 0; fd < 3; fd++)
-		if (null < 0 || dup2(null, fd) < 0)
-			return error_errno(err, errno, "opening /dev/null in the VE");
-	umask(022);
-	if (chdir("/") < 0 || close_others(call) < 0)
-		return error_errno(err, errno, "preparing a process in the VE");
+	if (entry_settle(err) < 0)
+		return -1;
+	if (close_others(call) < 0)
+		return error_errno(err, errno, "closing descriptors");
 	return 0;
 }
 

@@ -1,4 +1,4 @@
-/* What the tests of base/ share: a folder of their own, and children that end with a status. */
+/* What tests share: a folder of their own, and children that end with a status. */
 #pragma once
 
 #include <setjmp.h>

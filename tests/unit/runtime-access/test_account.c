@@ -1,4 +1,4 @@
-#include "scratch.h"
+#include "tests/unit/base/scratch.h"
 
 #include "runtime/access/account.h"
 

@@ -1,5 +1,5 @@
 /* Copies without a VE: both sides are of this process, or the sender is one that lies. */
-#include "scratch.h"
+#include "tests/unit/base/scratch.h"
 
 #include <signal.h>
 

@@ -1,5 +1,5 @@
 /* Tarballs of trees of the host, with ids as on disk. */
-#include "scratch.h"
+#include "tests/unit/base/scratch.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -1,5 +1,5 @@
 /* Bytes between pipes and terminals, with children that behave in one way each. */
-#include "scratch.h"
+#include "tests/unit/base/scratch.h"
 
 #include <poll.h>
 #include <pty.h>

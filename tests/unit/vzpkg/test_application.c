@@ -1,87 +1,22 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/vzpkg/world.h"
 
-#include <cmocka.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/alloc.h"
-#include "base/cleanup.h"
-#include "base/file.h"
-#include "base/strbuf.h"
 #include "vzpkg/application.h"
 #include "vzpkg/application_host.h"
 #include "vzpkg/application_record.h"
 
-/* The OS "toy" with release 1, whose application templates are in the shipped folder and in TEMPLATE ("own"), which is before it. */
-struct world {
-	char *path;
-	struct conf variables;
-	struct strvec given;
-	struct template_source source;
-};
-
-#define KEY "150C8614919D8446E01E83AF9AA38DCD55BE302B"
-#define OTHER "7F5A44454C724A65CBCD4FB14D270D06F42584E6"
-#define CONFIG "shipped/toy/1/config/"
 #define APP CONFIG "app/"
-
-static void put(const struct world *world, const char *name, const char *text)
-{
-	autofree char *path = xasprintf("%s/%s", world->path, name);
-	autofree char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-	autoclose int dir = dir_open(AT_FDCWD, folder, true, 0755, NULL);
-	assert_true(dir >= 0);
-	assert_int_equal(file_write_atomic(AT_FDCWD, path, 0755, text, strlen(text), NULL), 0);
-}
-
-static void put_key(const struct world *world, const char *key, const char *name)
-{
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	const char *top = getenv("VZPKG_TOP");
-	autofree char *from = xasprintf("%s/tests/data/signature/%s", top ? top : ".", key);
-	assert_int_equal(file_read(AT_FDCWD, from, 1 << 20, &text, NULL), 0);
-	put(world, name, text.text);
-}
 
 static int setup(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-	struct world *world = xcalloc(1, sizeof(*world));
+	struct world *world = world_new();
 
-	world->path = xasprintf("%s/application.XXXXXX", tmp ? tmp : "/dev/shm");
-	assert_non_null(mkdtemp(world->path));
-	conf_set(&world->variables, "TOY_MIRROR", "http://toy.example/toy");
-	strvec_pushf(&world->source.roots, "%s/own", world->path);
-	strvec_pushf(&world->source.roots, "%s/shipped", world->path);
-	world->source.variables = &world->variables;
-	put(world, CONFIG "package_manager", "deb\n");
-	put(world, CONFIG "packages", "hello\n-exim\n-tiny\n");
-	put(world, CONFIG "os/small/packages", "apt\n");
-	put(world, CONFIG "repositories", "$TOY_MIRROR one main\n");
-	put(world, CONFIG "summary", "A toy\n");
-	put(world, CONFIG "trust", KEY " expired sha1\n");
-	put_key(world, "lenny-automatic.asc", CONFIG "gpgkeys/lenny.asc");
-	put(world, APP "web/packages", "nginx\n# with\nssl\n");
-	put(world, APP "web/summary", "A web server\n");
+	put_text(world, CONFIG "package_manager", "deb\n");
+	put_text(world, CONFIG "packages", "hello\n-exim\n-tiny\n");
+	put_text(world, CONFIG "os/small/packages", "apt\n");
+	put_text(world, CONFIG "repositories", "$TOY_MIRROR one main\n");
+	put_text(world, APP "web/packages", "nginx\n# with\nssl\n");
+	put_text(world, APP "web/summary", "A web server\n");
 	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-	tree_remove(AT_FDCWD, world->path, NULL);
-	conf_release(&world->variables);
-	strvec_release(&world->given);
-	strvec_release(&world->source.roots);
-	free(world->path);
-	free(world);
 	return 0;
 }
 
@@ -120,23 +55,8 @@ static void refused(const struct world *world, const char *name, enum error_kind
 
 	if (application_template_load(&world->source, name, &template, &err) == 0)
 		fail_msg("%s is loaded, and should say \"%s\"", name, text);
-	assert_null(template);
-	assert_int_equal(err.kind, kind);
-	if (!strstr(err.message, text))
-		fail_msg("\"%s\" does not hold \"%s\"", err.message, text);
-	assert_non_null(err.subject);
+	assert_refused(&err, template, kind, text);
 }
-
-static void holds(const struct strvec *list, const char *const *wanted)
-{
-	size_t count = 0;
-	for (; wanted[count]; count++) {
-		assert_true(count < list->count);
-		assert_string_equal(list->items[count], wanted[count]);
-	}
-	assert_int_equal(list->count, count);
-}
-#define HOLDS(list, ...) holds(list, (const char *const[]){ __VA_ARGS__, NULL })
 
 /* ---- one -------------------------------------------------------------------------------------------------- */
 
@@ -144,14 +64,15 @@ static void everything(void **state)
 {
 	const struct world *world = *state;
 
-	put(world, APP "web/packages", "nginx\n-apache2\n");
-	put(world, APP "web/description", "One line\nand another.\n");
-	put(world, APP "web/requires", "base\n");
-	put(world, APP "web/repositories", "$TOY_MIRROR/web ./\nhttp://b.example one main eol\n");
-	put(world, APP "web/trust", OTHER "\n");
+	put_text(world, APP "web/packages", "nginx\n-apache2\n");
+	put_text(world, APP "web/description", "One line\nand another.\n");
+	put_text(world, APP "web/requires", "base\n");
+	put_text(world, APP "web/repositories",
+		 "$TOY_MIRROR/web ./\nhttp://b.example one main eol\n");
+	put_text(world, APP "web/trust", STABLE "\n");
 	put_key(world, "lenny-stable.asc", APP "web/gpgkeys/other.asc");
-	put(world, APP "web/post-install", "#!/bin/sh\n");
-	put(world, APP "web/pre-remove", "#!/bin/sh\n");
+	put_script(world, APP "web/post-install", "#!/bin/sh\n", 0755);
+	put_script(world, APP "web/pre-remove", "#!/bin/sh\n", 0755);
 	AUTO(application_freep) struct application *a = loaded(world, ".web");
 	assert_string_equal(a->name, "web");
 	assert_string_equal(a->summary, "A web server");
@@ -176,10 +97,10 @@ static void most_specific_file(void **state)
 {
 	const struct world *world = *state;
 
-	put(world, "shipped/toy/config/app/web/packages", "too-general\n");
-	put(world, "shipped/toy/config/app/web/post-install", "#!/bin/sh\n");
-	put(world, "own/toy/1/config/app/web/summary", "Mine\n");
-	put(world, "shipped/toy/1/x86_64/config/app/web/requires", "base\n");
+	put_text(world, "shipped/toy/config/app/web/packages", "too-general\n");
+	put_script(world, "shipped/toy/config/app/web/post-install", "#!/bin/sh\n", 0755);
+	put_text(world, "own/toy/1/config/app/web/summary", "Mine\n");
+	put_text(world, "shipped/toy/1/x86_64/config/app/web/requires", "base\n");
 	AUTO(application_freep) struct application *a = loaded(world, "web");
 	HOLDS(&a->packages, "nginx", "ssl");
 	assert_string_equal(a->summary, "Mine");
@@ -190,7 +111,7 @@ static void host_scripts(void **state)
 {
 	struct world *world = *state;
 
-	put(world, APP "web/post-install-hn", "#!/bin/sh\n");
+	put_script(world, APP "web/post-install-hn", "#!/bin/sh\n", 0755);
 	AUTO(application_freep) struct application *denied = loaded(world, "web");
 	assert_null(denied->host_scripts[SCRIPT_POST_INSTALL]);
 	assert_true(denied->host_scripts_ignored);
@@ -210,9 +131,10 @@ static void host_script_runs(void **state)
 	AUTO(strbuf_release) struct strbuf out = STRBUF_INIT;
 	AUTO(error_clear) struct error err = ERROR_INIT;
 
-	put(world, APP "web/pre-install-hn",
-	    "#!/bin/sh\necho \"$VEID $NAME $(pwd)\"\nenv | cut -d= -f1 | sort | xargs\n");
-	put(world, APP "web/post-install-hn", "#!/bin/sh\necho oh no >&2\nexit 3\n");
+	put_script(world, APP "web/pre-install-hn",
+		   "#!/bin/sh\necho \"$VEID $NAME $(pwd)\"\nenv | cut -d= -f1 | sort | xargs\n",
+		   0755);
+	put_script(world, APP "web/post-install-hn", "#!/bin/sh\necho oh no >&2\nexit 3\n", 0755);
 	conf_set(&world->variables, "ALLOW_HOST_SCRIPTS", "yes");
 	AUTO(application_freep) struct application *a = loaded(world, "web");
 	struct application_host_run run = { a, SCRIPT_PRE_INSTALL, 101, "one", 0 };
@@ -235,10 +157,10 @@ static void digests(void **state)
 	AUTO(template_freep) struct template *plain = os(world);
 
 	assert_false(digest_equal(&whole->digest, &plain->digest));
-	put(world, APP "web/summary", "Another text\n"); /* changes no tree */
+	put_text(world, APP "web/summary", "Another text\n"); /* changes no tree */
 	AUTO(application_freep) struct application *same = loaded(world, "web");
 	assert_true(digest_equal(&first->digest, &same->digest));
-	put(world, APP "web/pre-install", "#!/bin/sh\n");
+	put_script(world, APP "web/pre-install", "#!/bin/sh\n", 0755);
 	AUTO(application_freep) struct application *other = loaded(world, "web");
 	assert_false(digest_equal(&first->digest, &other->digest));
 	AUTO(template_freep) struct template *changed = merged(world, "toy-1+web");
@@ -251,8 +173,8 @@ static void names(void **state)
 	AUTO(template_freep) struct template *template = os(world);
 	AUTO(strvec_release) struct strvec list = STRVEC_INIT;
 
-	put(world, "own/toy/config/app/mail/packages", "exim\n");
-	put(world, APP "a+b/packages", "x\n");
+	put_text(world, "own/toy/config/app/mail/packages", "exim\n");
+	put_text(world, APP "a+b/packages", "x\n");
 	application_list(&world->source, template, &list);
 	HOLDS(&list, "mail", "web");
 	refused(world, "toy-1+wbe", ERROR_NO_TEMPLATE, "\"wbe\"");
@@ -267,22 +189,22 @@ static void mistakes(void **state)
 {
 	const struct world *world = *state;
 
-	put(world, APP "bad/packages", "good\n\nno/name\n");
+	put_text(world, APP "bad/packages", "good\n\nno/name\n");
 	refused(world, "toy-1+bad", ERROR_BAD_TEMPLATE, "app/bad/packages:3: ");
-	put(world, APP "bad/packages", "# nothing\n");
+	put_text(world, APP "bad/packages", "# nothing\n");
 	refused(world, "toy-1+bad", ERROR_BAD_TEMPLATE, "app/bad/packages: the list");
-	put(world, APP "bad/packages", "good\n");
-	put(world, APP "bad/repositories", "gopher://x one main\n");
+	put_text(world, APP "bad/packages", "good\n");
+	put_text(world, APP "bad/repositories", "gopher://x one main\n");
 	refused(world, "toy-1+bad", ERROR_BAD_TEMPLATE, "app/bad/repositories:1: ");
-	put(world, APP "bad/repositories", "\n$NO_SUCH one main\n");
+	put_text(world, APP "bad/repositories", "\n$NO_SUCH one main\n");
 	refused(world, "toy-1+bad", ERROR_BAD_TEMPLATE, "app/bad/repositories:2: ");
-	put(world, APP "bad/repositories", "http://x.example one main\n");
-	put(world, APP "bad/trust", "ABCDEF\n");
+	put_text(world, APP "bad/repositories", "http://x.example one main\n");
+	put_text(world, APP "bad/trust", "ABCDEF\n");
 	refused(world, "toy-1+bad", ERROR_BAD_TEMPLATE, "app/bad/trust:1: ");
-	put(world, APP "bad/trust", "# none\n");
-	put(world, APP "bad/requires", "web\nnot/good\n");
+	put_text(world, APP "bad/trust", "# none\n");
+	put_text(world, APP "bad/requires", "web\nnot/good\n");
 	refused(world, "toy-1+bad", ERROR_BAD_TEMPLATE, "app/bad/requires:2: ");
-	put(world, APP "empty/summary", "Nothing\n");
+	put_text(world, APP "empty/summary", "Nothing\n");
 	refused(world, "toy-1+empty", ERROR_BAD_TEMPLATE, "neither a file packages");
 }
 
@@ -306,11 +228,11 @@ static void required_first(void **state)
 	AUTO(application_set_release) struct application_set set = APPLICATION_SET_INIT;
 	AUTO(strvec_release) struct strvec wanted = STRVEC_INIT, wishes = STRVEC_INIT;
 
-	put(world, APP "lamp/requires", "php\nmysql\n");
-	put(world, APP "lamp/summary", "All of it\n");
-	put(world, APP "php/packages", "php\nssl\n");
-	put(world, APP "php/requires", "web\n");
-	put(world, APP "mysql/packages", "mysqld\n");
+	put_text(world, APP "lamp/requires", "php\nmysql\n");
+	put_text(world, APP "lamp/summary", "All of it\n");
+	put_text(world, APP "php/packages", "php\nssl\n");
+	put_text(world, APP "php/requires", "web\n");
+	put_text(world, APP "mysql/packages", "mysqld\n");
 	strvec_push(&wanted, "mysql");
 	strvec_push(&wanted, ".lamp");
 	strvec_push(&wanted, "web");
@@ -324,18 +246,18 @@ static void circles(void **state)
 {
 	const struct world *world = *state;
 
-	put(world, APP "web/requires", "# needs\nphp\n");
-	put(world, APP "php/packages", "php\n");
-	put(world, APP "php/requires", "cms\n");
-	put(world, APP "cms/requires", "\n\nweb\n");
+	put_text(world, APP "web/requires", "# needs\nphp\n");
+	put_text(world, APP "php/packages", "php\n");
+	put_text(world, APP "php/requires", "cms\n");
+	put_text(world, APP "cms/requires", "\n\nweb\n");
 	refused(world, "toy-1+web", ERROR_BAD_TEMPLATE,
 		"app/cms/requires:3: a circle: web requires "
 		"php requires cms requires web");
-	put(world, APP "cms/requires", "cms\n");
+	put_text(world, APP "cms/requires", "cms\n");
 	refused(world, "toy-1+web", ERROR_BAD_TEMPLATE,
 		"app/cms/requires:1: a circle: cms requires "
 		"cms");
-	put(world, APP "cms/requires", "gone\n");
+	put_text(world, APP "cms/requires", "gone\n");
 	refused(world, "toy-1+web", ERROR_BAD_TEMPLATE, "app/cms/requires:1: ");
 }
 
@@ -344,12 +266,12 @@ static void many_ways(void **state)
 {
 	const struct world *world = *state;
 
-	put(world, APP "a0/packages", "x\n");
-	put(world, APP "a1/packages", "x\n");
+	put_text(world, APP "a0/packages", "x\n");
+	put_text(world, APP "a1/packages", "x\n");
 	for (int i = 2; i < 60; i++) {
 		autofree char *file = xasprintf(APP "a%d/requires", i);
 		autofree char *text = xasprintf("a%d\na%d\n", i - 1, i - 2);
-		put(world, file, text);
+		put_text(world, file, text);
 	}
 	AUTO(template_freep) struct template *template = merged(world, "toy-1+a59");
 	assert_int_equal(template->part_count, 60);
@@ -359,15 +281,16 @@ static void as_one_template(void **state)
 {
 	const struct world *world = *state;
 
-	put(world, APP "web/repositories", "http://web.example one main\n$TOY_MIRROR one main\n");
-	put(world, APP "web/trust", OTHER " weak\n" KEY " sha1 expired\n");
+	put_text(world, APP "web/repositories",
+		 "http://web.example one main\n$TOY_MIRROR one main\n");
+	put_text(world, APP "web/trust", STABLE " weak\n" LENNY " sha1 expired\n");
 	put_key(world, "lenny-stable.asc", APP "web/gpgkeys/other.asc");
-	put(world, APP "web/post-install", "#!/bin/sh\n");
-	put(world, APP "mail/packages", "exim\nhello\n");
-	put(world, APP "mail/requires", "web\n");
-	put(world, CONFIG "post-install", "#!/bin/sh\n");
-	put(world, CONFIG "environment", "A=b\n");
-	put(world, CONFIG "guest-repositories", "deb http://toy.example one main\n");
+	put_script(world, APP "web/post-install", "#!/bin/sh\n", 0755);
+	put_text(world, APP "mail/packages", "exim\nhello\n");
+	put_text(world, APP "mail/requires", "web\n");
+	put_script(world, CONFIG "post-install", "#!/bin/sh\n", 0755);
+	put_text(world, CONFIG "environment", "A=b\n");
+	put_text(world, CONFIG "guest-repositories", "deb http://toy.example one main\n");
 	AUTO(template_freep) struct template *t = merged(world, "toy-1-amd64+web+mail+web");
 	AUTO(template_freep) struct template *again = merged(world, "toy-1-amd64+mail+web");
 	AUTO(template_freep) struct template *only = merged(world, "toy-1-amd64+mail");
@@ -397,14 +320,14 @@ static void what_does_not_fit(void **state)
 {
 	const struct world *world = *state;
 
-	put(world, APP "web/trust", "\n" KEY " weak\n");
+	put_text(world, APP "web/trust", "\n" LENNY " weak\n");
 	refused(world, "toy-1+web", ERROR_BAD_TEMPLATE, "app/web/trust:2: ");
-	put(world, APP "web/trust", "# none\n");
-	put(world, APP "other/packages", "apache2\n-nginx\n");
+	put_text(world, APP "web/trust", "# none\n");
+	put_text(world, APP "other/packages", "apache2\n-nginx\n");
 	AUTO(template_freep) struct template *alone = merged(world, "toy-1+other");
 	HOLDS(&alone->excluded, "exim", "tiny", "nginx");
 	refused(world, "toy-1+web+other", ERROR_BAD_TEMPLATE, "app/other/packages: ");
-	put(world, APP "other/packages", "apache2\n-hello\n");
+	put_text(world, APP "other/packages", "apache2\n-hello\n");
 	refused(world, "toy-1+other", ERROR_BAD_TEMPLATE, "hello");
 	AUTO(template_freep) struct template *small = merged(world, "toy-1-small+other");
 	assert_string_equal(small->name.set, "small");
@@ -415,7 +338,7 @@ static void given_repositories(void **state)
 {
 	struct world *world = *state;
 
-	put(world, APP "web/repositories", "$NO_SUCH one main\n");
+	put_text(world, APP "web/repositories", "$NO_SUCH one main\n");
 	strvec_push(&world->given, "http://given.example one main");
 	world->source.repositories = &world->given;
 	AUTO(template_freep) struct template *template = merged(world, "toy-1+web");
@@ -463,20 +386,20 @@ static void lint(void **state)
 	const struct world *world = *state;
 
 	LINT(world, 0, NULL);
-	put(world, APP "web/requires", "web\n");
-	put(world, APP "php/packages", "x\n");
-	put(world, APP "key/requires", "gone\n");
-	put(world, APP "php/repositories", "x\n");
-	put(world, APP "php/post-install-hn", "echo\n");
-	put(world, APP "php/pre-cache", "#!/bin/sh\n");
-	put(world, "shipped/toy/config/app/web/packages", "a b\n");
-	put(world, APP "a+b/packages", "x\n");
-	put(world, APP "key/packages", "x\n");
-	put(world, APP "key/summary", "x\n");
-	put(world, APP "key/trust", OTHER "\n");
-	put(world, APP "other/packages", "x\n");
-	put(world, APP "other/summary", "x\n");
-	put(world, APP "other/trust", KEY "\n");
+	put_text(world, APP "web/requires", "web\n");
+	put_text(world, APP "php/packages", "x\n");
+	put_text(world, APP "key/requires", "gone\n");
+	put_text(world, APP "php/repositories", "x\n");
+	put_script(world, APP "php/post-install-hn", "echo\n", 0755);
+	put_script(world, APP "php/pre-cache", "#!/bin/sh\n", 0755);
+	put_text(world, "shipped/toy/config/app/web/packages", "a b\n");
+	put_text(world, APP "a+b/packages", "x\n");
+	put_text(world, APP "key/packages", "x\n");
+	put_text(world, APP "key/summary", "x\n");
+	put_text(world, APP "key/trust", STABLE "\n");
+	put_text(world, APP "other/packages", "x\n");
+	put_text(world, APP "other/summary", "x\n");
+	put_text(world, APP "other/trust", LENNY "\n");
 	put_key(world, "lenny-automatic.asc", APP "other/gpgkeys/lenny.asc");
 	LINT(world, 8, "/app/web/requires:1: a circle",
 	     "/app/key/requires:1: ", "/app/php/repositories:1: ", "/app/php/post-install-hn:1: ",
@@ -509,7 +432,7 @@ static void record(void **state)
 	autofree char *path = xasprintf("%s/101.conf", host.ve_confdir);
 	struct stat before, after;
 
-	put(world, "conf/101.conf", "# mine\nTEMPLATES=\".mysql, php php\"\nNAME=\"one\"\n");
+	put_text(world, "conf/101.conf", "# mine\nTEMPLATES=\".mysql, php php\"\nNAME=\"one\"\n");
 	RECORDED(&host, "mysql", "php");
 	strvec_push(&add, "php");
 	strvec_push(&add, "nginx");
@@ -534,7 +457,7 @@ static void record(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_free)
 	const struct CMUnitTest tests[] = {
 		TEST(everything),
 		TEST(most_specific_file),

@@ -1,41 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/alloc.h"
-#include "base/cleanup.h"
-#include "base/file.h"
-#include "vzpkg/template.h"
-
-/* A made-up OS "toy" with release 1 in TEMPLATE ("own") and in the shipped folder, which is behind it. */
-struct world {
-	char *path;
-	struct conf variables;
-	struct strvec given;
-	struct template_source source;
-};
-
-static void put(const struct world *world, const char *name, const char *text, size_t size)
-{
-	autofree char *path = xasprintf("%s/%s", world->path, name);
-	autofree char *folder = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-	autoclose int dir = dir_open(AT_FDCWD, folder, true, 0755, NULL);
-	assert_true(dir >= 0);
-	assert_int_equal(file_write_atomic(AT_FDCWD, path, 0644, text, size, NULL), 0);
-}
-
-static void put_text(const struct world *world, const char *name, const char *text)
-{
-	put(world, name, text, strlen(text));
-}
+#include "tests/unit/vzpkg/world.h"
 
 static void take_away(const struct world *world, const char *name)
 {
@@ -43,57 +6,15 @@ static void take_away(const struct world *world, const char *name)
 	assert_int_equal(tree_remove(AT_FDCWD, path, NULL), 0);
 }
 
-static void put_key(const struct world *world, const char *key, const char *name)
-{
-	AUTO(strbuf_release) struct strbuf text = STRBUF_INIT;
-	const char *top = getenv("VZPKG_TOP");
-	autofree char *from = xasprintf("%s/tests/data/signature/%s", top ? top : ".", key);
-	assert_int_equal(file_read(AT_FDCWD, from, 1 << 20, &text, NULL), 0);
-	put(world, name, text.text, text.length);
-}
-
-static void put_script(const struct world *world, const char *name, const char *text, mode_t mode)
-{
-	autofree char *path = xasprintf("%s/%s", world->path, name);
-	put_text(world, name, text);
-	assert_int_equal(chmod(path, mode), 0);
-}
-
-#define LENNY "150C8614919D8446E01E83AF9AA38DCD55BE302B"
-#define STABLE "7F5A44454C724A65CBCD4FB14D270D06F42584E6"
-#define CONFIG "shipped/toy/1/config/"
-
 static int setup(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-	struct world *world = xcalloc(1, sizeof(*world));
+	struct world *world = world_new();
 
-	world->path = xasprintf("%s/template.XXXXXX", tmp ? tmp : "/dev/shm");
-	assert_non_null(mkdtemp(world->path));
-	conf_set(&world->variables, "TOY_MIRROR", "http://toy.example/toy");
-	strvec_pushf(&world->source.roots, "%s/own", world->path);
-	strvec_pushf(&world->source.roots, "%s/shipped", world->path);
-	world->source.variables = &world->variables;
 	put_text(world, "shipped/toy/config/package_manager", "deb\n");
 	put_text(world, CONFIG "packages", "# a list\n\nhello # and why\n\tworld  \n");
 	put_text(world, CONFIG "os/minimal/packages", "hello\n");
 	put_text(world, CONFIG "repositories", "$TOY_MIRROR/ one main extra\n");
-	put_text(world, CONFIG "summary", "A toy\n");
-	put_text(world, CONFIG "trust", LENNY " expired sha1\n");
-	put_key(world, "lenny-automatic.asc", CONFIG "gpgkeys/lenny.asc");
 	*state = world;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *world = *state;
-	tree_remove(AT_FDCWD, world->path, NULL);
-	conf_release(&world->variables);
-	strvec_release(&world->given);
-	strvec_release(&world->source.roots);
-	free(world->path);
-	free(world);
 	return 0;
 }
 
@@ -117,23 +38,8 @@ static void refused(const struct world *world, const char *name, enum error_kind
 
 	if (template_load(&world->source, name, &template, &err) == 0)
 		fail_msg("%s is loaded, and should say \"%s\"", name, text);
-	assert_null(template);
-	assert_int_equal(err.kind, kind);
-	if (!strstr(err.message, text))
-		fail_msg("\"%s\" does not hold \"%s\"", err.message, text);
-	assert_non_null(err.subject);
+	assert_refused(&err, template, kind, text);
 }
-
-static void holds(const struct strvec *list, const char *const *wanted)
-{
-	size_t count = 0;
-	for (; wanted[count]; count++) {
-		assert_true(count < list->count);
-		assert_string_equal(list->items[count], wanted[count]);
-	}
-	assert_int_equal(list->count, count);
-}
-#define HOLDS(list, ...) holds(list, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void everything(void **state)
 {
@@ -548,7 +454,7 @@ static void lint_unknown(void **state)
 	strbuf_release(&findings.text);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, world_free)
 
 int main(void)
 {
