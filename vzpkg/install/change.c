@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "vzpkg/install/clean.h"
 
 bool change_concerns(const struct install_job *job, const char *package)
 {
@@ -70,7 +71,8 @@ static int lay_out_one(const struct install_job *job, int dir, size_t package, c
 	return copy(from, to, row->name, err);
 }
 
-int change_lay_out(const struct install_job *job, const char *suffix, struct error *err)
+/* Verified copies into job->packages. (No links: the store's files are shown to no VE.) */
+static int lay_out(const struct install_job *job, const char *suffix, struct error *err)
 {
 	autoclose int dir = dir_open(AT_FDCWD, job->packages, false, 0, err);
 
@@ -91,7 +93,9 @@ static void verify_line(const char *line, void *data)
 		strvec_push(data, line);
 }
 
-int change_verify(struct session *session, const char *const *command, const struct strvec *names,
+/* Files that differ from what their packages say, by the guest's package manager ("dpkg --verify", "rpm -V": `command`, to which the
+ * names are added): sorted lines, "c" of configuration files. */
+static int verify(struct session *session, const char *const *command, const struct strvec *names,
 		  struct strvec *lines, struct error *err)
 {
 	AUTO(error_clear) struct error why = ERROR_INIT;
@@ -137,7 +141,8 @@ static int differs(const char *line, const char *what, struct error *err)
 	return error_subject(err, "%s", strstr(clean, " /") + 1);
 }
 
-int change_check_before(const struct strvec *lines, struct error *err)
+/* A file of a package that is to be replaced was changed by a script: it would be lost. ERROR_GATE. */
+static int check_before(const struct strvec *lines, struct error *err)
 {
 	for (size_t i = 0; i < lines->count; i++)
 		if (!is_config(lines->items[i]))
@@ -147,17 +152,87 @@ int change_check_before(const struct strvec *lines, struct error *err)
 	return 0;
 }
 
-int change_check_after(const struct strvec *before, const struct strvec *lines,
-		       const struct tree_state *old, const struct tree_state *now,
-		       struct error *err)
+/* What differs now and did not before, but for files that nothing has touched since. ERROR_GATE. */
+static int check_after(const struct changer *changer, const struct strvec *lines, struct error *err)
 {
 	for (size_t i = 0; i < lines->count; i++) {
 		const char *line = lines->items[i], *path = strstr(line, " /") + 2;
-		const struct walk_entry *was = tree_state_find(old, path);
-		const struct walk_entry *is = tree_state_find(now, path);
+		const struct walk_entry *was = tree_state_find(&changer->before, path);
+		const struct walk_entry *is = tree_state_find(&changer->after, path);
 		bool untouched = was && is && !tree_entry_touched(was, is);
-		if (!untouched && !strvec_contains(before, line))
+		if (!untouched && !strvec_contains(&changer->differed, line))
 			return differs(line, "is not what its package says", err);
 	}
 	return 0;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
+
+static int step(struct changer *changer,
+		int (*function)(struct changer *changer, struct error *err), struct error *err)
+{
+	return function ? function(changer, err) : 0;
+}
+
+static int look_before(struct changer *changer, const struct change_format *format,
+		       struct error *err)
+{
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+
+	change_names(changer->job, 1U << CHANGE_REPLACE | 1U << CHANGE_REMOVE, &names);
+	if (tree_state_read(&changer->session, &changer->before, err) < 0 ||
+	    step(changer, format->look, err) < 0 ||
+	    verify(&changer->session, format->verify, &names, &changer->differed, err) < 0)
+		return -1;
+	return check_before(&changer->differed, err);
+}
+
+static int look_after(struct changer *changer, const struct change_format *format,
+		      struct error *err)
+{
+	AUTO(strvec_release) struct strvec names = STRVEC_INIT, lines = STRVEC_INIT;
+	const struct install_job *job = changer->job;
+
+	report_phase(job->report, "comparing with the packages", REPORT_ITEMS, 0, 5);
+	change_names(job, 1U << CHANGE_ADD | 1U << CHANGE_REPLACE, &names);
+	if (step(changer, format->check_database, err) < 0 || clean_tree(job->tree, err) < 0 ||
+	    tree_state_read(&changer->session, &changer->after, err) < 0 ||
+	    tree_check(&changer->session, &changer->before, &changer->after, &names, err) < 0 ||
+	    verify(&changer->session, format->verify, &names, &lines, err) < 0 ||
+	    check_after(changer, &lines, err) < 0)
+		return -1;
+	return step(changer, format->check_files, err);
+}
+
+static void changer_release(struct changer *changer)
+{
+	session_end(&changer->session);
+	tree_state_release(&changer->before);
+	tree_state_release(&changer->after);
+	strvec_release(&changer->differed);
+}
+
+int change_run(const struct install_job *job, const struct change_format *format, void *data,
+	       struct error *err)
+{
+	AUTO(changer_release)
+	struct changer changer = {
+		.job = job,
+		.session = { .job = job },
+		.before = TREE_STATE_INIT,
+		.after = TREE_STATE_INIT,
+		.data = data,
+	};
+	struct session *session = &changer.session;
+
+	if (lay_out(job, format->suffix, err) < 0 ||
+	    session_start(session, job, job->before_epoch, err) < 0 ||
+	    look_before(&changer, format, err) < 0 ||
+	    template_script_run(session, job, SCRIPT_PRE_UPDATE, err) < 0 ||
+	    step(&changer, format->remove, err) < 0 || step(&changer, format->upgrade, err) < 0 ||
+	    template_script_run_after_update(session, job, err) < 0 ||
+	    step(&changer, format->finish, err) < 0 || look_after(&changer, format, err) < 0)
+		return -1;
+	report_phase_end(job->report);
+	return session_close(session, err);
 }

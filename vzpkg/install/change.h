@@ -13,29 +13,35 @@ int change_rpm(const struct install_job *job, struct error *err);
 
 /* ---- for both ------------------------------------------------------------------------------------------------- */
 
+struct changer {
+	const struct install_job *job;
+	struct session session;
+	struct tree_state before, after;
+	struct strvec differed; /* before: what `verify` says of what is to be replaced */
+	void *data; /* the format's own */
+};
+
+/* What differs between package managers. A step that is NULL has nothing to do. */
+struct change_format {
+	const char *suffix; /* of package files */
+	const char *const *verify; /* change_verify() */
+	int (*look)(struct changer *changer, struct error *err); /* before anything is changed */
+	int (*remove)(struct changer *changer, struct error *err);
+	int (*upgrade)(struct changer *changer, struct error *err);
+	int (*finish)(struct changer *changer, struct error *err); /* after the template's script */
+	int (*check_database)(struct changer *changer, struct error *err);
+	int (*check_files)(struct changer *changer, struct error *err);
+};
+
+/* All of it, step after step. */
+int change_run(const struct install_job *job, const struct change_format *format, void *data,
+	       struct error *err);
+
 /* true if the job's difference adds, replaces or removes a package of that name. */
 bool change_concerns(const struct install_job *job, const char *package);
-
-/* Verified copies of the package files into job->packages. (No links: the store's files are shown to no VE.) */
-int change_lay_out(const struct install_job *job, const char *suffix, struct error *err);
 
 /* The file of a package of the plan as the VE sees it. To be freed. */
 char *change_file(size_t package, const char *suffix);
 
 /* Names of packages with changes of these kinds (a set of bits 1 << kind). */
 void change_names(const struct install_job *job, unsigned kinds, struct strvec *ret);
-
-/*
- * Files that differ from what their packages say, by the guest's package manager ("dpkg --verify", "rpm -V": `command`, to which the
- * names are added): sorted lines, "c" of configuration files.
- */
-int change_verify(struct session *session, const char *const *command, const struct strvec *names,
-		  struct strvec *lines, struct error *err);
-
-/* A file of a package that is to be replaced was changed by a script: it would be lost. ERROR_GATE. */
-int change_check_before(const struct strvec *lines, struct error *err);
-
-/* What differs now and did not before, but for files that nothing has touched since. ERROR_GATE. */
-int change_check_after(const struct strvec *before, const struct strvec *lines,
-		       const struct tree_state *old, const struct tree_state *now,
-		       struct error *err);

@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "vzpkg/install/change.h"
-#include "vzpkg/install/clean.h"
 #include "vzpkg/install/deb_archive.h"
 #include "vzpkg/install/dpkg_database.h"
 #include "vzpkg/install/dpkg_overrides.h"
@@ -16,13 +15,9 @@
 #include "vzpkg/install/real_path.h"
 
 static const char suffix[] = "deb";
-static const char *const verify[] = { "dpkg", "--verify", NULL };
 
-struct changer {
-	const struct install_job *job;
-	struct session session;
-	struct tree_state before, after;
-	struct strvec differed; /* before: lines of dpkg --verify for what is to be replaced */
+/* The changer's data. */
+struct dpkg_change {
 	bool *waiting; /* of each package of the plan: it is to be unpacked */
 	bool *configured; /* … or was */
 	int64_t newest; /* file time in the packages, Unix seconds */
@@ -77,12 +72,13 @@ static int purge(struct changer *changer, struct error *err)
 static int configure(struct changer *changer, struct error *err)
 {
 	AUTO(strvec_release) struct strvec all = STRVEC_INIT;
+	struct dpkg_change *own = changer->data;
 
 	strvec_push(&all, "-a");
 	if (run_dpkg(changer, "configuring", "--configure", &all, err) < 0)
 		return -1;
 	for (size_t i = 0; i < changer->job->plan->count; i++)
-		changer->configured[i] = !changer->waiting[i];
+		own->configured[i] = !own->waiting[i];
 	return 0;
 }
 
@@ -91,9 +87,10 @@ static int configure(struct changer *changer, struct error *err)
 static bool is_ready(const struct changer *changer, size_t index)
 {
 	const struct plan_package *package = &changer->job->plan->packages[index];
+	const struct dpkg_change *own = changer->data;
 
 	for (size_t i = 0; i < package->pre_depend_count; i++)
-		if (!changer->configured[package->pre_depends[i]])
+		if (!own->configured[package->pre_depends[i]])
 			return false;
 	return true;
 }
@@ -101,19 +98,20 @@ static bool is_ready(const struct changer *changer, size_t index)
 static size_t unpack_wave(struct changer *changer, struct error *err)
 {
 	const struct plan *plan = changer->job->plan;
+	struct dpkg_change *own = changer->data;
 	AUTO(strvec_release) struct strvec files = STRVEC_INIT;
 	autofree bool *wave = xcalloc(plan->count + 1, sizeof(*wave));
 
 	for (size_t i = 0; i < plan->count; i++) {
-		wave[i] = changer->waiting[i] && is_ready(changer, i);
+		wave[i] = own->waiting[i] && is_ready(changer, i);
 		if (wave[i])
 			strvec_take(&files, change_file(i, suffix));
 	}
 	if (files.count && run_dpkg(changer, "unpacking packages", "--unpack", &files, err) < 0)
 		return 0;
 	for (size_t i = 0; i < plan->count; i++) {
-		changer->waiting[i] &= !wave[i];
-		changer->configured[i] &= !wave[i];
+		own->waiting[i] &= !wave[i];
+		own->configured[i] &= !wave[i];
 	}
 	return files.count;
 }
@@ -173,6 +171,7 @@ static int inspect_entry(struct inspection *inspection, struct archive_entry *en
 			 struct error *err)
 {
 	struct changer *changer = inspection->changer;
+	const struct dpkg_change *own = changer->data;
 	const char *written = archive_entry_pathname(entry);
 	autofree char *path = real_path(&inspection->real, written ?: "");
 	const char *diverted =
@@ -183,7 +182,7 @@ static int inspect_entry(struct inspection *inspection, struct archive_entry *en
 
 	if (!*path || archive_entry_filetype(entry) == AE_IFDIR || archive_entry_hardlink(entry))
 		return 0;
-	if (!now && changer->filters)
+	if (!now && own->filters)
 		return 0;
 	if (!now)
 		return deviates(inspection, path, "is missing", err);
@@ -203,6 +202,7 @@ static int inspect(struct inspection *inspection, struct error *err)
 {
 	const struct plan_package *package = inspection->package;
 	struct changer *changer = inspection->changer;
+	struct dpkg_change *own = changer->data;
 	AUTO(deb_archive_freep) struct deb_archive *deb = NULL;
 	autofree char *name = xasprintf("%s %s", package->name, package->version);
 	struct archive_entry *entry;
@@ -214,8 +214,8 @@ static int inspect(struct inspection *inspection, struct error *err)
 	struct archive *tar = deb_archive_data(deb, err);
 	while (tar && (status = deb_tar_next(deb, tar, &entry, err)) > 0) {
 		if (archive_entry_filetype(entry) == AE_IFREG &&
-		    archive_entry_mtime(entry) > changer->newest)
-			changer->newest = archive_entry_mtime(entry);
+		    archive_entry_mtime(entry) > own->newest)
+			own->newest = archive_entry_mtime(entry);
 		if (inspect_entry(inspection, entry, err) < 0)
 			return -1;
 	}
@@ -240,18 +240,18 @@ static int inspect_all(struct changer *changer, struct error *err)
 	return ret;
 }
 
-/* ---- the checks ---------------------------------------------------------------------------------------------------- */
+/* ---- the other steps -------------------------------------------------------------------------------------------------- */
 
-static int look_before(struct changer *changer, struct error *err)
+static int look(struct changer *changer, struct error *err)
 {
-	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
+	struct dpkg_change *own = changer->data;
+	return dpkg_has_filters(changer->job->tree, &own->filters, err);
+}
 
-	change_names(changer->job, 1U << CHANGE_REPLACE | 1U << CHANGE_REMOVE, &names);
-	if (tree_state_read(&changer->session, &changer->before, err) < 0 ||
-	    dpkg_has_filters(changer->job->tree, &changer->filters, err) < 0 ||
-	    change_verify(&changer->session, verify, &names, &changer->differed, err) < 0)
-		return -1;
-	return change_check_before(&changer->differed, err);
+static int mark_automatic(struct changer *changer, struct error *err)
+{
+	const struct install_job *job = changer->job;
+	return apt_mark_automatic(job->tree, job->plan, job->template->arch_word, err);
 }
 
 /* Configuration files that a new version does not have any more stay, and are none of a build from nothing. */
@@ -268,85 +268,58 @@ static int check_obsolete(struct changer *changer, struct error *err)
 			 "a configuration file is left that no package has any more");
 }
 
-static int look_after(struct changer *changer, struct error *err)
+static int check_database(struct changer *changer, struct error *err)
 {
 	AUTO(dpkg_database_release) struct dpkg_database database = DPKG_DATABASE_INIT;
-	AUTO(strvec_release) struct strvec names = STRVEC_INIT, lines = STRVEC_INIT;
 	AUTO(strbuf_release) struct strbuf differences = STRBUF_INIT;
 	const struct install_job *job = changer->job;
 
-	report_phase(job->report, "comparing with the packages", REPORT_ITEMS, 0, 5);
 	if (dpkg_database_open(&database, job->tree, true, err) < 0 ||
 	    dpkg_database_compare(&database, job->plan, &differences, err) < 0)
 		return -1;
 	if (differences.length)
 		return error_set(err, ERROR_GATE, "dpkg's database is not that of the packages: %s",
 				 differences.text);
-	change_names(job, 1U << CHANGE_ADD | 1U << CHANGE_REPLACE, &names);
-	if (check_obsolete(changer, err) < 0 || clean_tree(job->tree, err) < 0 ||
-	    tree_state_read(&changer->session, &changer->after, err) < 0 ||
-	    tree_check(&changer->session, &changer->before, &changer->after, &names, err) < 0 ||
-	    change_verify(&changer->session, verify, &names, &lines, err) < 0 ||
-	    change_check_after(&changer->differed, &lines, &changer->before, &changer->after, err) <
-		    0)
-		return -1;
-	return inspect_all(changer, err);
+	return check_obsolete(changer, err);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------- */
+static const struct change_format format = {
+	.suffix = suffix,
+	.verify = (const char *const[]){ "dpkg", "--verify", NULL },
+	.look = look,
+	.remove = purge,
+	.upgrade = unpack_all,
+	.finish = mark_automatic,
+	.check_database = check_database,
+	.check_files = inspect_all,
+};
 
-static int change_stages(struct changer *changer, struct error *err)
+static void dpkg_change_release(struct dpkg_change *own)
 {
-	const struct install_job *job = changer->job;
-	struct session *session = &changer->session;
-
-	if (change_lay_out(job, suffix, err) < 0 ||
-	    session_start(session, job, job->before_epoch, err) < 0 ||
-	    look_before(changer, err) < 0 ||
-	    template_script_run(session, job, SCRIPT_PRE_UPDATE, err) < 0 ||
-	    purge(changer, err) < 0 || unpack_all(changer, err) < 0 ||
-	    template_script_run_after_update(session, job, err) < 0 ||
-	    apt_mark_automatic(job->tree, job->plan, job->template->arch_word, err) < 0 ||
-	    look_after(changer, err) < 0)
-		return -1;
-	report_phase_end(job->report);
-	return session_close(session, err);
-}
-
-static void changer_release(struct changer *changer)
-{
-	session_end(&changer->session);
-	tree_state_release(&changer->before);
-	tree_state_release(&changer->after);
-	strvec_release(&changer->differed);
-	free(changer->waiting);
-	free(changer->configured);
+	free(own->waiting);
+	free(own->configured);
 }
 
 int change_deb(const struct install_job *job, struct error *err)
 {
-	AUTO(changer_release)
-	struct changer changer = {
-		.job = job,
-		.session = { .job = job },
-		.before = TREE_STATE_INIT,
-		.after = TREE_STATE_INIT,
+	AUTO(dpkg_change_release)
+	struct dpkg_change own = {
 		.waiting = xcalloc(job->plan->count + 1, sizeof(bool)),
 		.configured = xcalloc(job->plan->count + 1, sizeof(bool)),
 		.newest = job->before_epoch,
 	};
 	for (size_t i = 0; i < job->plan->count; i++)
-		changer.configured[i] = true;
+		own.configured[i] = true;
 	for (size_t i = 0; i < job->difference->count; i++) {
 		const struct package_change *change = &job->difference->changes[i];
 		if (change->kind == CHANGE_REMOVE)
 			continue;
-		changer.waiting[change->package] = true;
-		changer.configured[change->package] = change->kind == CHANGE_REPLACE;
+		own.waiting[change->package] = true;
+		own.configured[change->package] = change->kind == CHANGE_REPLACE;
 	}
-	if (change_stages(&changer, err) < 0)
+	if (change_run(job, &format, &own, err) < 0)
 		return -1;
 	if (job->ret_epoch)
-		*job->ret_epoch = changer.newest;
+		*job->ret_epoch = own.newest;
 	return 0;
 }

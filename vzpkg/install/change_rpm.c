@@ -4,18 +4,9 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "vzpkg/install/change.h"
-#include "vzpkg/install/clean.h"
 #include "vzpkg/install/rpm_guest.h"
 
 static const char suffix[] = "rpm";
-static const char *const verify[] = { "rpm", "-V", "--nodeps", "--noscripts", NULL };
-
-struct changer {
-	const struct install_job *job;
-	struct session session;
-	struct tree_state before, after;
-	struct strvec differed; /* before: lines of rpm -V for what is to be replaced */
-};
 
 static void rpm_line(const char *line, void *data)
 {
@@ -84,67 +75,22 @@ static int upgrade(struct changer *changer, struct error *err)
 		       err);
 }
 
-static int look_before(struct changer *changer, struct error *err)
+static int check_database(struct changer *changer, struct error *err)
 {
-	AUTO(strvec_release) struct strvec names = STRVEC_INIT;
-
-	change_names(changer->job, 1U << CHANGE_REPLACE | 1U << CHANGE_REMOVE, &names);
-	if (tree_state_read(&changer->session, &changer->before, err) < 0 ||
-	    change_verify(&changer->session, verify, &names, &changer->differed, err) < 0)
-		return -1;
-	return change_check_before(&changer->differed, err);
+	return rpm_guest_check(&changer->session, err);
 }
 
-static int look_after(struct changer *changer, struct error *err)
-{
-	AUTO(strvec_release) struct strvec names = STRVEC_INIT, lines = STRVEC_INIT;
-	const struct install_job *job = changer->job;
-
-	report_phase(job->report, "comparing with the packages", REPORT_ITEMS, 0, 5);
-	change_names(job, 1U << CHANGE_ADD | 1U << CHANGE_REPLACE, &names);
-	if (rpm_guest_check(&changer->session, err) < 0 || clean_tree(job->tree, err) < 0 ||
-	    tree_state_read(&changer->session, &changer->after, err) < 0 ||
-	    tree_check(&changer->session, &changer->before, &changer->after, &names, err) < 0 ||
-	    change_verify(&changer->session, verify, &names, &lines, err) < 0)
-		return -1;
-	return change_check_after(&changer->differed, &lines, &changer->before, &changer->after,
-				  err);
-}
-
-static int change_stages(struct changer *changer, struct error *err)
-{
-	const struct install_job *job = changer->job;
-	struct session *session = &changer->session;
-
-	if (change_lay_out(job, suffix, err) < 0 ||
-	    session_start(session, job, job->before_epoch, err) < 0 ||
-	    look_before(changer, err) < 0 ||
-	    template_script_run(session, job, SCRIPT_PRE_UPDATE, err) < 0 ||
-	    erase(changer, err) < 0 || upgrade(changer, err) < 0 ||
-	    template_script_run_after_update(session, job, err) < 0 || look_after(changer, err) < 0)
-		return -1;
-	report_phase_end(job->report);
-	return session_close(session, err);
-}
-
-static void changer_release(struct changer *changer)
-{
-	session_end(&changer->session);
-	tree_state_release(&changer->before);
-	tree_state_release(&changer->after);
-	strvec_release(&changer->differed);
-}
+static const struct change_format format = {
+	.suffix = suffix,
+	.verify = (const char *const[]){ "rpm", "-V", "--nodeps", "--noscripts", NULL },
+	.remove = erase,
+	.upgrade = upgrade,
+	.check_database = check_database,
+};
 
 int change_rpm(const struct install_job *job, struct error *err)
 {
-	AUTO(changer_release)
-	struct changer changer = {
-		.job = job,
-		.session = { .job = job },
-		.before = TREE_STATE_INIT,
-		.after = TREE_STATE_INIT,
-	};
-	if (change_stages(&changer, err) < 0)
+	if (change_run(job, &format, NULL, err) < 0)
 		return -1;
 	if (job->ret_epoch)
 		*job->ret_epoch = job->newest > job->before_epoch ? job->newest : job->before_epoch;

@@ -191,3 +191,19 @@ int top_keep_good(struct sync *sync, const struct sync_repository *repository, s
 	}
 	return 0;
 }
+
+int top_verify(struct sync *sync,
+	       int (*verify)(struct sync *sync, struct sync_repository *repository,
+			     struct error *err),
+	       struct error *err)
+{
+	for (size_t i = 0; i < sync->template->repository_count; i++) {
+		struct sync_repository *repository = &sync->repositories[i];
+		if (verify(sync, repository, err) < 0) {
+			if (!sync->options->offline)
+				top_forget(sync, repository);
+			return -1;
+		}
+	}
+	return 0;
+}

@@ -26,3 +26,9 @@ int top_read(const struct sync *sync, const struct sync_repository *repository, 
  * fetches it whole. */
 int top_keep_good(struct sync *sync, const struct sync_repository *repository, struct error *err);
 void top_forget(struct sync *sync, const struct sync_repository *repository);
+
+/* Verifies each repository. What was fetched and is not good is forgotten. */
+int top_verify(struct sync *sync,
+	       int (*verify)(struct sync *sync, struct sync_repository *repository,
+			     struct error *err),
+	       struct error *err);

@@ -121,20 +121,11 @@ static int fetch(struct sync *sync, struct error *err)
 {
 	static const char *const inrelease[] = { "InRelease" };
 	static const char *const detached[] = { "Release", "Release.gpg" };
-	bool offline = sync->options->offline;
 
-	if (!offline && (top_fetch(sync, inrelease, 1, is_signed, err) < 0 ||
-			 top_fetch(sync, detached, 2, lacks_inrelease, err) < 0))
+	if (!sync->options->offline && (top_fetch(sync, inrelease, 1, is_signed, err) < 0 ||
+					top_fetch(sync, detached, 2, lacks_inrelease, err) < 0))
 		return -1;
-	for (size_t i = 0; i < sync->template->repository_count; i++) {
-		struct sync_repository *repository = &sync->repositories[i];
-		if (verify_one(sync, repository, err) < 0) {
-			if (!offline)
-				top_forget(sync, repository);
-			return -1;
-		}
-	}
-	return 0;
+	return top_verify(sync, verify_one, err);
 }
 
 /* ---- taking what it says ------------------------------------------------------------------------- */

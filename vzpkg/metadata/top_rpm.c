@@ -194,20 +194,11 @@ static int fetch(struct sync *sync, struct error *err)
 {
 	static const char *const repomd[] = { REPOMD };
 	static const char *const signature[] = { SIGNATURE };
-	bool offline = sync->options->offline;
 
-	if (!offline && (top_fetch(sync, repomd, 1, always, err) < 0 ||
-			 top_fetch(sync, signature, 1, wants_signature, err) < 0))
+	if (!sync->options->offline && (top_fetch(sync, repomd, 1, always, err) < 0 ||
+					top_fetch(sync, signature, 1, wants_signature, err) < 0))
 		return -1;
-	for (size_t i = 0; i < sync->template->repository_count; i++) {
-		struct sync_repository *repository = &sync->repositories[i];
-		if (verify_one(sync, repository, err) < 0) {
-			if (!offline)
-				top_forget(sync, repository);
-			return -1;
-		}
-	}
-	return 0;
+	return top_verify(sync, verify_one, err);
 }
 
 /* ---- taking what it says ------------------------------------------------------------------------- */
