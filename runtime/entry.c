@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -190,19 +189,16 @@ static int compare(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-int entry_close_others(const int *keep, size_t count)
+int entry_close_others(int *keep, size_t count)
 {
-	autofree int *sorted = xcalloc(count + 1, sizeof(*sorted));
-	for (size_t i = 0; i < count; i++)
-		sorted[i] = keep[i];
-	qsort(sorted, count, sizeof(*sorted), compare);
 	unsigned next = 3;
+	qsort(keep, count, sizeof(*keep), compare);
 	for (size_t i = 0; i < count; i++) {
-		if (sorted[i] < (int)next)
+		if (keep[i] < (int)next)
 			continue;
-		if ((unsigned)sorted[i] > next && close_range(next, (unsigned)sorted[i] - 1, 0) < 0)
+		if ((unsigned)keep[i] > next && close_range(next, (unsigned)keep[i] - 1, 0) < 0)
 			return -1;
-		next = (unsigned)sorted[i] + 1;
+		next = (unsigned)keep[i] + 1;
 	}
 	return close_range(next, ~0U, 0);
 }

@@ -47,5 +47,5 @@ void entry_forget_caller(void);
 /* The same: standard input, output and error are the VE's /dev/null, whatever somebody has put there; umask 022; the folder is its root. */
 int entry_settle(struct error *err);
 
-/* The same: closes everything but 0 to 2 and these. -1 with errno set. */
-int entry_close_others(const int *keep, size_t count);
+/* The same: closes everything but 0 to 2 and these, which it sorts. -1 with errno set. */
+int entry_close_others(int *keep, size_t count);

@@ -11,8 +11,8 @@ struct quota_use {
 	struct quota limits;
 	uint64_t space; /* bytes */
 	uint64_t inodes;
-	int64_t space_until,
-		inodes_until; /* over a soft limit: when it becomes the hard one, in seconds since 1970; else 0 */
+	/* Over a soft limit: when it becomes the hard one, in seconds since 1970; else 0. */
+	int64_t space_until, inodes_until;
 };
 
 struct quota_uses {

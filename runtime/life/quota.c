@@ -107,8 +107,10 @@ int quota_plan(const struct life *life, const struct life_set *set, const struct
 
 /* ---- held --------------------------------------------------------------------------------------------- */
 
-static int not_counted(unsigned ctid, struct error *err)
+static int check_counted(unsigned ctid, const struct disk *disk, struct error *err)
 {
+	if (disk->kind == DISK_IMAGE && image_has_quotas(&disk->image))
+		return 0;
 	error_set(err, ERROR_QUOTA, "users and groups of the VE %u are not counted", ctid);
 	return error_hint(err,
 			  "\"vzctl set %u --quotaugidlimit 1000 --save\" of the stopped VE "
@@ -118,8 +120,8 @@ static int not_counted(unsigned ctid, struct error *err)
 
 int quota_apply(const struct ve_config *config, const struct disk *disk, struct error *err)
 {
-	if (disk->kind != DISK_IMAGE || !image_has_quotas(&disk->image))
-		return not_counted(config->ctid, err);
+	if (check_counted(config->ctid, disk, err) < 0)
+		return -1;
 	for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++) {
 		AUTO(quotas_release) struct quotas quotas = QUOTAS_INIT;
 		if (load(config, kind, &quotas, err) < 0 ||
@@ -129,16 +131,18 @@ int quota_apply(const struct ve_config *config, const struct disk *disk, struct 
 	return 0;
 }
 
-int quota_set_held(const struct life *life, const struct held *held, const struct conf *changes,
-		   struct error *err)
+int quota_set_held(const struct life *life, const struct life_set *set, const struct held *held,
+		   const struct conf *changes, struct error *err)
 {
+	bool kept = set->save || held->state.phase == VE_RUNNING;
 	AUTO(private_release) struct private_area area = PRIVATE_AREA_INIT;
 	if (!conf_get(changes, quota_keys[QUOTA_USER]) &&
 	    !conf_get(changes, quota_keys[QUOTA_GROUP]))
 		return 0;
 	if (private_open(life->host, &held->config, &area, err) < 0)
 		return -1;
-	return quota_apply(&held->config, &area.disk, err);
+	return kept ? quota_apply(&held->config, &area.disk, err)
+		    : check_counted(life->ctid, &area.disk, err);
 }
 
 /* ---- what there is ------------------------------------------------------------------------------------ */
@@ -160,8 +164,8 @@ int life_quota(const struct life *life, struct life_quotas *ret, struct error *e
 	if (held_take(life, true, &held, err) < 0 ||
 	    private_open(life->host, &held.config, &area, err) < 0)
 		return -1;
-	if (area.disk.kind != DISK_IMAGE || !image_has_quotas(&area.disk.image))
-		return not_counted(life->ctid, err);
+	if (check_counted(life->ctid, &area.disk, err) < 0)
+		return -1;
 	for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++)
 		if (read_kind(life, &held, &area, kind, ret, err) < 0) {
 			life_quotas_release(ret);

@@ -23,6 +23,6 @@ int quota_plan(const struct life *life, const struct life_set *set, const struct
 /* Applies what the configuration has. ERROR_QUOTA, ERROR_PARSE. */
 int quota_apply(const struct ve_config *config, const struct disk *disk, struct error *err);
 
-/* The same if `changes` has any of it; `held` has the changed configuration. */
-int quota_set_held(const struct life *life, const struct held *held, const struct conf *changes,
-		   struct error *err);
+/* The same if `changes` has any of it; `held` has the changed configuration. Of a VE that is stopped, what is not saved is looked at and not applied. */
+int quota_set_held(const struct life *life, const struct life_set *set, const struct held *held,
+		   const struct conf *changes, struct error *err);

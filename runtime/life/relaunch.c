@@ -258,9 +258,9 @@ static void monitor_main(struct restart *restart)
 	    wire_receive(restart->report[1], &init, sizeof(init), NULL, NULL) != sizeof(init))
 		_exit(1);
 	TEMP_FAILURE_RETRY(waitpid(child, NULL, 0));
-	/* Should vzctl not come to it: a VE that goes on changes its files, and its processes must not be made from that once more. */
 	/* Our child (rst_sibling): the number is its own, also when it has ended. */
 	int pidfd = pidfd_open(init.pid, 0);
+	/* Should vzctl not come to it: a VE that goes on changes its files, and its processes must not be made from that once more. */
 	if (pidfd >= 0)
 		ve_dump_end(launch->host, launch->config->ctid);
 	monitor_execute(launch->host, launch->config->ctid, &init, pidfd, restart->console[0]);

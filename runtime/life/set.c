@@ -342,7 +342,7 @@ static int set_held(const struct life *life, const struct life_set *set, struct 
 		return -1;
 	bool live = is_live(set, &changes);
 	if (disk_set_held(life, set, &changes, held, err) < 0 ||
-	    quota_set_held(life, held, &changes, err) < 0 ||
+	    quota_set_held(life, set, held, &changes, err) < 0 ||
 	    (running && live && apply(life, set, &changes, held, err) < 0))
 		return -1;
 	limits_explain(life, set->resources);
