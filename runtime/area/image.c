@@ -293,6 +293,9 @@ int image_mount(const struct image *image, struct error *err)
 	else if (err)
 		err->kind = ERROR_DISK;
 	error_wrap(err, "mounting %s", path);
+	if (uncounted)
+		return error_hint(err, "\"modprobe quota_v2\" if it is a module; a VE with "
+				       "--quotaugidlimit 0 does without");
 	return error_hint(err, "dmesg(1) says why; \"e2fsck -f %s\" examines it", path);
 }
 
